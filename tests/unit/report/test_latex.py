@@ -39,7 +39,7 @@ $\neq$\textsuperscript{a} & --\textsuperscript{b} \\
 \bottomrule
 \end{tabular}
 \par\smallskip
-\begin{minipage}{\textwidth}\footnotesize\raggedright
+\begin{minipage}{\linewidth}\footnotesize\raggedright
 \textsuperscript{a}\,no difference: limited to 10 images: not comparable \\
 \textsuperscript{b}\,took 11 s, budget \textless{} 10 s \\
 \textsuperscript{c}\,failed: 50 \% of a\_b \& c \\
