@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from hrbench.report.grid import Column, Table, TableRow, marker
@@ -54,13 +55,24 @@ _SPECIAL = {
 
 def render_latex(tables: Sequence[Table]) -> str:
     """All tables with captions, labels and footnotes, each in as many parts as it takes to fit (`latex_fit.py`)."""
-    parts = [part for table in tables for part in fitted(table)]
+    parts = [part for table in tables for part in fitted(_noted(table))]
     packages = [r"\usepackage{booktabs}", r"\usepackage[T1]{fontenc}", r"\usepackage{textcomp}"]
     if any(width for part in parts for width in part.names):
         packages.append(r"\usepackage{array}")
     if any(cell.unstable for part in parts for row in part.table.rows for cell in row.cells):
         packages.append(r"\usepackage{xcolor}")
     return f"% {', '.join(packages)}\n" + "\n".join(map(_part, parts))
+
+
+def _noted(table: Table) -> Table:
+    """A table with the notes that its layout asks for, and no marks of those that are left out."""
+    if table.notes != "none":
+        return replace(table, remarks=table.short_remarks) if table.notes == "short" else table
+    rows = [
+        replace(row, notes=(), cells=tuple(replace(cell, notes=(), front=False) for cell in row.cells))
+        for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows), footnotes=(), remarks=())
 
 
 def escape(text: str) -> str:
