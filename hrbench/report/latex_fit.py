@@ -72,12 +72,12 @@ class Fitted:
 
 def fitted(table: Table) -> list[Fitted]:
     """The parts of a table, in order: one if it fits."""
-    across = _Columns(table).parts()
+    across = _FittedColumns(table).parts()
     tall = [part for one in across for part in _by_rows(one)]
     return [replace(one, part=number, parts=len(tall)) for number, one in enumerate(tall, 1)]
 
 
-class _Columns:
+class _FittedColumns:
     """The columns of a table with what they hold, measured once.
 
     below: points of what stands below each heading, at `\\small`.
