@@ -89,9 +89,9 @@ def test_awkward_tables_compile_and_fit(tmp_path: Path) -> None:
     tables = [
         sample_table(),
         awkward("long", 30, 3, 4),
-        awkward("wide", 2, 40, 6),
-        awkward("tall", 1, 2, 200),
-        awkward("all", 40, 25, 120),
+        awkward("wide", 2, 24, 5),
+        awkward("tall", 1, 2, 110),
+        awkward("all", 12, 14, 60),
         awkward("none", 0, 0, 3),
         awkward(
             "told", 3, 4, 12, note=f"/a/folder/{'of_many_parts/' * 12}file_{'0123456789abcdef' * 4}.pth: cannot be read"
