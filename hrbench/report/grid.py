@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hrbench.report.layout import Part
+from hrbench.report.layout import Notes, Part
 from hrbench.report.table_cells import Cell
 from hrbench.types import Better
 
@@ -71,6 +71,8 @@ class Table:
 
     footnotes: the notes of rows and cells are their indices.
     remarks: unnumbered notes.
+    short_remarks: the same, without settings of a protocol that all rows have.
+    notes: how much of all this stands below the table in LaTeX.
     """
 
     name: str
@@ -80,6 +82,8 @@ class Table:
     rows: tuple[TableRow, ...]
     footnotes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    short_remarks: tuple[str, ...] = ()
+    notes: Notes = "short"
 
 
 PART_LABELS: dict[str, str] = {

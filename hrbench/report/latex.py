@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
-from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
+from hrbench.report.grid import Column, Table, TableRow, marker
+from hrbench.report.latex_fit import COLSEP, COLUMN, PAGE, Fitted, fitted, is_parted
+from hrbench.report.latex_widths import text_width
 from hrbench.report.pareto import MARK
 from hrbench.report.table_cells import Cell
 
@@ -50,11 +54,25 @@ _SPECIAL = {
 
 
 def render_latex(tables: Sequence[Table]) -> str:
-    """All tables, each a `table*` with caption, label and footnotes."""
-    head = "% \\usepackage{booktabs}, \\usepackage[T1]{fontenc}, \\usepackage{textcomp}"
-    grey = any(cell.unstable for table in tables for row in table.rows for cell in row.cells)
-    head += ", \\usepackage{xcolor}\n" if grey else "\n"
-    return head + "\n".join(_table(table) for table in tables)
+    """All tables with captions, labels and footnotes, each in as many parts as it takes to fit (`latex_fit.py`)."""
+    parts = [part for table in tables for part in fitted(_noted(table))]
+    packages = [r"\usepackage{booktabs}", r"\usepackage[T1]{fontenc}", r"\usepackage{textcomp}"]
+    if any(width for part in parts for width in part.names):
+        packages.append(r"\usepackage{array}")
+    if any(cell.unstable for part in parts for row in part.table.rows for cell in row.cells):
+        packages.append(r"\usepackage{xcolor}")
+    return f"% {', '.join(packages)}\n" + "\n".join(map(_part, parts))
+
+
+def _noted(table: Table) -> Table:
+    """A table with the notes that its layout asks for, and no marks of those that are left out."""
+    if table.notes != "none":
+        return replace(table, remarks=table.short_remarks) if table.notes == "short" else table
+    rows = [
+        replace(row, notes=(), cells=tuple(replace(cell, notes=(), front=False) for cell in row.cells))
+        for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows), footnotes=(), remarks=())
 
 
 def escape(text: str) -> str:
@@ -77,18 +95,38 @@ def _character(character: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in plain) or f"U+{ord(character):04X}"
 
 
-def _table(table: Table) -> str:
-    caption = f"\\textbf{{{escape(table.title)}.}}" + (f" {escape(table.caption)}" if table.caption else "")
+WIDEST = 1.3
+"""How wide text is in bold of a caption, as a share of that of `\\small`."""
+
+
+def breakable(text: str, width: float) -> str:
+    """Escaped text whose words can be broken where they are wider than so many points: after a sign, or anywhere."""
+    found = []
+    for word in text.split():
+        if WIDEST * text_width(word) < width:
+            found.append(escape(word))
+        else:
+            some = re.findall(r"[^/._=,:;-]{1,8}[/._=,:;-]*|[/._=,:;-]+", word)
+            found.append(r"\allowbreak{}".join(map(escape, some)))
+    return " ".join(found)
+
+
+def _part(part: Fitted) -> str:
+    table, line = part.table, PAGE if part.wide else COLUMN
+    title = table.title + (f" (part {part.part} of {part.parts})" if part.parts > 1 else "")
+    caption = f"\\textbf{{{breakable(title, line)}.}}" + (f" {breakable(table.caption, line)}" if table.caption else "")
+    label = re.sub("[^A-Za-z0-9-]+", "-", table.name) + (f"-{part.part}" if part.part > 1 else "")
+    float_ = "table*" if part.wide else "table"
     lines = [
-        r"\begin{table*}[t]",
+        rf"\begin{{{float_}}}[t]",
         r"\centering",
-        r"\small",
-        r"\setlength{\tabcolsep}{3pt}",
+        rf"\{part.size}",
+        rf"\setlength{{\tabcolsep}}{{{COLSEP:g}pt}}",
         rf"\caption{{{caption}}}",
-        rf"\label{{tab:{re.sub('[^A-Za-z0-9-]+', '-', table.name)}}}",
-        rf"\begin{{tabular}}{{@{{}}{''.join('l' if column.part == 'text' else 'r' for column in table.columns)}@{{}}}}",
+        rf"\label{{tab:{label}}}",
+        rf"\begin{{tabular}}{{@{{}}{_columns(part)}@{{}}}}",
         r"\toprule",
-        *_headings(table.columns),
+        *_headings(table.columns, part.headings),
         r"\midrule",
     ]
     group = ""
@@ -99,25 +137,46 @@ def _table(table: Table) -> str:
             lines.append(rf"\multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{\textit{{{escape(group)}}}}} \\")
         lines.append(_line([_cell(row, cell, number) for number, cell in enumerate(row.cells)]))
     lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = [rf"\textsuperscript{{{marker(number)}}}\,{escape(text)}" for number, text in enumerate(table.footnotes)]
-    notes += [escape(text) for text in table.remarks]
+    notes = [rf"\textsuperscript{{{marker(one)}}}\,{breakable(table.footnotes[one], line)}" for one in part.notes]
+    notes += [breakable(text, line) for text in table.remarks] if part.part == part.parts else []
     if notes:
-        lines += [r"\par\smallskip", r"\begin{minipage}{\textwidth}\footnotesize\raggedright"]
+        lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
         lines += [" \\\\\n".join(notes), r"\end{minipage}"]
-    return "\n".join([*lines, r"\end{table*}", ""])
+    return "\n".join([*lines, rf"\end{{{float_}}}", ""])
 
 
-def _headings(columns: Sequence[Column]) -> list[str]:
-    """One to three lines: groups, quantities, their parts; a rule below each heading that spans several columns."""
+def _columns(part: Fitted) -> str:
+    """The columns of a tabular: texts to the left, broken where they have a width, and numbers to the right."""
+    names, found = iter(part.names), ""
+    for column in part.table.columns:
+        width = next(names) if column.part == "text" else None
+        if width:
+            found += rf">{{\raggedright\arraybackslash}}p{{{math.floor(width)}pt}}"
+        else:
+            found += "l" if column.part == "text" else "r"
+    return found
+
+
+def _headings(columns: Sequence[Column], last: Sequence[Sequence[str]]) -> list[str]:
+    """One to three lines: groups, quantities, their parts; a rule below each heading that spans several columns.
+
+    last: the lines of each column's own heading.
+    """
     lines: list[str] = []
     if any(column.group for column in columns):
         lines += _spanning([(column.group, column.group) for column in columns])
-    parted = {column.quantity for column in columns if column.part not in ("text", "measured")}
-    if not parted:
-        return [*lines, _line([escape(column.heading) for column in columns])]
-    lines += _spanning([(column.quantity, column.heading if column.quantity in parted else "") for column in columns])
-    last = [part_heading(column, columns) if column.quantity in parted else column.heading for column in columns]
-    return [*lines, _line([escape(text) for text in last])]
+    if any(is_parted(column, columns) for column in columns):
+        parted = [(one.quantity, one.heading if is_parted(one, columns) else "") for one in columns]
+        lines += _spanning(parted)
+    return [*lines, _line([_stacked(column, text) for column, text in zip(columns, last, strict=True)])]
+
+
+def _stacked(column: Column, lines: Sequence[str]) -> str:
+    """A heading in one line or several."""
+    if len(lines) < 2:
+        return escape(" ".join(lines))
+    side, stacked = "l" if column.part == "text" else "r", r" \\ ".join(map(escape, lines))
+    return rf"\shortstack[{side}]{{{stacked}}}"
 
 
 def _spanning(cells: Sequence[tuple[object, str]]) -> list[str]:

@@ -4,6 +4,7 @@ A layout is a YAML file, `reports/tables/pose.yaml` or a user's:
 
 ```yaml
 title: Our networks
+notes: short                               # in LaTeX: short, full (with all settings of the protocol) or none
 tables:
   - name: val                              # becomes the table's id and LaTeX label
     title: COCO val2017
@@ -43,6 +44,8 @@ from hrbench.types import Unit
 Part = Literal["measured", "spread", "interval", "p90", "p99", "published", "difference"]
 Source = Literal["text", "score", "cost"]
 Grouping = Literal["family", "dataset", "run", "none"]
+Notes = Literal["short", "full", "none"]
+"""What stands below a table in LaTeX: notes without settings of a protocol that all rows have, all notes, or none."""
 TEXTS = (
     "model", "input", "entry", "variant", "dataset", "protocol", "device", "dtype", "runtime", "weights", "run",
     "stability",
@@ -107,6 +110,7 @@ class TableLayout:
     rows: patterns for `task`, `dataset`, `metric`, `variant`, `entry`; settings of the `protocol`; and
         `miniature: true|false`.
     group: what rows are grouped by.
+    notes: what stands below the table in LaTeX.
     """
 
     name: str
@@ -116,6 +120,7 @@ class TableLayout:
     caption: str = ""
     group: Grouping = "family"
     published: PublishedLayout | None = None
+    notes: Notes = "short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +165,9 @@ def read_layout(source: str | Path) -> Layout:
 
 
 def _read(path: Path) -> Layout:
-    top = LayoutNode(yaml.load(path)).fields("title tables")
-    tables = tuple(_table(node) for node in top.items("tables"))
+    top = LayoutNode(yaml.load(path)).fields("title notes tables")
+    notes = top.choice("notes", get_args(Notes), "short")
+    tables = tuple(_table(node, notes) for node in top.items("tables"))
     if not tables:
         raise UsageError(f"{path}:1: a layout needs `tables:`, a list of at least one table")
     names = [table.name for table in tables]
@@ -171,8 +177,8 @@ def _read(path: Path) -> Layout:
     return Layout(path.stem, tables, top.text("title"), path.parent)
 
 
-def _table(node: LayoutNode) -> TableLayout:
-    node.fields("name title caption rows group published columns")
+def _table(node: LayoutNode, notes: Notes) -> TableLayout:
+    node.fields("name title caption rows group published notes columns")
     columns = tuple(_column(item) for item in node.items("columns"))
     if not columns:
         node.fail("a table needs `columns:`, a list of at least one column")
@@ -186,6 +192,7 @@ def _table(node: LayoutNode) -> TableLayout:
         caption=node.text("caption"),
         group=node.choice("group", get_args(Grouping), "family"),
         published=published,
+        notes=node.choice("notes", get_args(Notes), notes),
     )
 
 

@@ -111,6 +111,8 @@ class _Builder:
             tuple(rows),
             tuple(self.footnotes),
             tuple(self._remarks(found, linked, rows)),
+            tuple(self._remarks(found, linked, rows, short=True)),
+            self.layout.notes,
         )
 
     # --- rows
@@ -291,11 +293,12 @@ class _Builder:
         found: Sequence[Sequence[ColumnValue | None]],
         linked: Sequence[Mapping[str, Any] | None],
         rows: Sequence[TableRow],
+        short: bool = False,
     ) -> list[str]:
         """Remarks for the whole table: protocols, devices, conventions, sources of published figures."""
         remarks = []
         if any(column.source == "score" for column in self.columns):
-            remarks += protocol_remarks([r.entry.protocol for r in self.results if r.entry.protocol])
+            remarks += protocol_remarks([r.entry.protocol for r in self.results if r.entry.protocol], short)
         remarks += counted_remarks(self.columns, found)
         names = remark_names(self.columns, self.quantities)
         remarks += condition_remarks(self.columns, names, self.told)

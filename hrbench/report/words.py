@@ -62,9 +62,13 @@ def setting_text(value: Any) -> str:
     return text.replace("_", " ") if re.fullmatch("[a-z]+(_[a-z]+)+", text) else text
 
 
-def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
+def protocol_remarks(protocols: Sequence[Mapping[str, Any]], short: bool = False) -> list[str]:
     """A sentence on the protocol of a table's rows: one protocol, or what several have in common and how they differ.
 
+    short: without the settings that all rows have.
+
+    >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}], short=True)
+    ['Protocol: a v1.']
     >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}])
     ['Protocol: a v1 (flip yes).']
     >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}, {"name": "a", "version": 1, "flip": False}])
@@ -72,14 +76,18 @@ def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     different = list({protocol_text(protocol): protocol for protocol in protocols}.values())
     if len(different) < 2:
-        return [f"Protocol: {protocol_text(protocol)}." for protocol in different]
+        return [f"Protocol: {protocol_text(_named(one) if short else one)}." for one in different]
     head = f"Rows follow {len(different)} protocols, and bold compares rows of one only: "
     first, *others = different
     common = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
     if not {"name", "version"} <= set(common):
         return [f"{head}{'; '.join(map(protocol_text, different))}."]
     differences = (", ".join(_field(k, v) for k, v in each.items() if k not in common) for each in different)
-    return [f"{head}{protocol_text(common)}, with {' or '.join(differences)}."]
+    return [f"{head}{protocol_text(_named(common) if short else common)}, with {' or '.join(differences)}."]
+
+
+def _named(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in protocol.items() if key in ("name", "version")}
 
 
 def use_text(variant: Variant) -> str:

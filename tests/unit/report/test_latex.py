@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -39,12 +40,12 @@ $\neq$\textsuperscript{a} & --\textsuperscript{b} \\
 \bottomrule
 \end{tabular}
 \par\smallskip
-\begin{minipage}{\textwidth}\footnotesize\raggedright
+\begin{minipage}{\linewidth}\footnotesize\raggedright
 \textsuperscript{a}\,no difference: limited to 10 images: not comparable \\
 \textsuperscript{b}\,took 11 s, budget \textless{} 10 s \\
 \textsuperscript{c}\,failed: 50 \% of a\_b \& c \\
 \textsuperscript{d}\,not measured: not among the costs of this entry \\
-Protocol: top-down v1 (boxes detector, flip yes). \\
+Protocol: top-down v1. \\
 Published figures: a README.
 \end{minipage}
 \end{table*}
@@ -54,6 +55,14 @@ Published figures: a README.
 def test_a_table():
     # In the raw literal above a backslash at the end of a line stands for a line that goes on.
     assert render_latex([sample_table()]) == EXPECTED.replace("75.1 & \\\n", "75.1 & ")
+
+
+def test_notes_below_a_table_are_short_full_or_none():
+    table = sample_table()
+    full = render_latex([replace(table, notes="full")])
+    assert "Protocol: top-down v1 (boxes detector, flip yes)." in full
+    none = render_latex([replace(table, notes="none")])
+    assert "minipage" not in none and "textsuperscript" not in none and "74.1" in none
 
 
 PLAIN = re.compile(r"\\text[a-z]+\{\}|\\ldots\{\}|\\[{}$&%#_]|\{[\[\]*]\}|\$[^$]*\$")

@@ -30,6 +30,16 @@ def write(tmp_path, text):
     return path
 
 
+def test_notes_of_a_layout_are_those_of_its_tables_unless_they_say(tmp_path):
+    assert [table.notes for table in read_layout(write(tmp_path, GOOD)).tables] == ["short"]
+    full = write(tmp_path, GOOD.replace("tables:", "notes: full\ntables:"))
+    assert [table.notes for table in read_layout(full).tables] == ["full"]
+    none = write(tmp_path, full.read_text().replace("    rows:", "    notes: none\n    rows:"))
+    assert [table.notes for table in read_layout(none).tables] == ["none"]
+    with pytest.raises(UsageError, match=r"table.yaml:2: notes: unknown value 'ful'; did you mean full\?"):
+        read_layout(write(tmp_path, GOOD.replace("tables:", "notes: ful\ntables:")))
+
+
 @pytest.mark.parametrize("name", layout_names())
 def test_layouts_that_ship_can_be_read_with_their_published_figures(name):
     layout = read_layout(name)

@@ -3,50 +3,13 @@ from figures that were made otherwise, by made-up scores of every entry."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from helpers import shipped_tables
+from helpers.shipped_tables import IMAGES, tables_of
 
 from hrbench.report.grid import Column, Table
-from hrbench.report.layout import Layout, read_layout
-from hrbench.report.published import read_published
-from hrbench.report.table import build_tables
-from hrbench.suite.load import load_suite
-from hrbench.suite.registry import known
-from hrbench.types import DatasetRecord, Entry, Measurement, Provenance, Quantity, Result
-
-IMAGES = {
-    "cityscapes-val": 500, "pascal-context-59": 5105, "pascal-context-60": 5105, "lip-val": 10000, "ade20k-val": 2000,
-    "coco-stuff-10k": 1000, "coco-stuff-164k-val2017": 5000, "voc2012-val": 1449, "nyudv2-40": 654, "sunrgbd-37": 5050,
-    "coco-val2017": 5000, "coco-keypoints-val2017": 5000, "imagenet-val": 50000, "imagenet-real": 50000,
-    "inaturalist-2017-val": 95986, "mpii-val": 2958,
-}  # fmt: skip
-
-
-def measured(entry: Entry, layout: Layout) -> Result:
-    """A result of the entry in which every number a table asks for is one half."""
-    assert entry.dataset is not None
-    names = sorted({column.name for table in layout.tables for column in table.columns if column.source == "score"})
-    scores = [
-        Measurement(Quantity(name, name, "fraction", "higher", ""), 0.5, metric)
-        for metric in entry.metrics
-        for name in names
-    ]
-    data = DatasetRecord(entry.dataset.name, None, IMAGES.get(entry.dataset.name, 0))
-    return Result(entry.name, entry, "done", scores=tuple(scores), provenance=Provenance(dataset=data))
-
-
-def tables_of(suite: str, dataset: str = "", **settings: Any) -> dict[str, Table]:
-    """Name -> table, of a shipped suite with settings of its protocols changed, or evaluated on another data set."""
-    read = load_suite(suite, known())
-    layout, results = read_layout(read.table), []
-    for entry in read.entries:
-        if entry.dataset is not None:
-            other = known().datasets[dataset] if dataset else entry.dataset
-            changed = replace(entry, dataset=other, protocol={**entry.protocol, **settings})
-            results.append(measured(changed, layout))
-    return {table.name: table for table in build_tables(results, layout, read_published(layout))}
 
 
 def called(column: Column) -> str:
@@ -136,7 +99,7 @@ def test_another_protocol_has_no_difference(table: str):
     "suite", ["segmentation", "refinenet", "detection", "spinenet", "ablations", "classification", "pose-decodings"]
 )
 def test_fewer_images_have_no_difference(suite: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(f"{__name__}.IMAGES", dict.fromkeys(IMAGES, 7))
+    monkeypatch.setattr(shipped_tables, "IMAGES", dict.fromkeys(IMAGES, 7))
     for table in tables_of(suite).values():
         # the server's images are all there are
         assert not differences(table) or table.name == "refinenet-cityscapes", table.name
