@@ -36,7 +36,7 @@ def spent(work, *args):
     made = work(*args)
     return made, time.process_time() - start
 
-with on_meta():
+with torch.device("meta"):
     first = torch.nn.Conv2d(3, 3, 1)
 peer(first, (1, 3, 8, 8))
 count_operations(first, (1, 3, 8, 8))

@@ -42,8 +42,8 @@ import contextlib, io
 from torchmetrics.detection import MeanAveragePrecision
 start, wall = time.process_time(), time.perf_counter()
 with contextlib.redirect_stdout(io.StringIO()):
-    found, wanted = MeanAveragePrecision.coco_to_tm(results, truth, iou_type=kind)
     metric = MeanAveragePrecision(iou_type=kind, box_format="xywh")  # which coco_to_tm gives
+    found, wanted = metric.coco_to_tm(results, truth, iou_type=kind)
     metric.update(found, wanted)
     scores = metric.compute()
 names = ["", "_50", "_75", "_small", "_medium", "_large"]
