@@ -17,7 +17,7 @@ from hrbench.metrics.coco.instances import CocoBoxes
 from hrbench.metrics.coco.keypoints import CocoKeypointAP
 from hrbench.metrics.labels.mean_iou import MeanIoU
 from hrbench.metrics.panoptic.quality import PanopticQuality
-from hrbench.suite.schema import DatasetFields
+from hrbench.suite.dataset_fields import DatasetFields
 
 TEXT = (Path(__file__).parents[2] / "docs/own-data.md").read_text()
 DATASETS = (CocoInstances, CocoKeypointsDataset, CocoPanoptic, LabelFolders, ImageFolders)

@@ -8,25 +8,13 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 
-from hrbench.errors import UsageError
+from hrbench.core.reference_packages import LVIS, reference_module
 from hrbench.formats.coco.forms import CocoForm, annotations_in
 from hrbench.metrics.coco.reference import results_rows
-
-INSTALL = "pip install --no-deps lvis==0.5.3"
-
-
-def official() -> ModuleType:
-    """The package. Raises UsageError if it is not installed."""
-    try:
-        import lvis  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise UsageError(f"verifying LVIS needs the lvis package, which cannot be used ({error}): {INSTALL}") from None
-    return lvis
 
 
 def lvis_numbers(
@@ -49,7 +37,7 @@ def lvis_numbers(
 
     Raises UsageError if the package is not installed. An empty results file is allowed (the package would fail on it).
     """
-    package = official()
+    package = reference_module("lvis", "LVIS", LVIS)
     with _as_before(), _silent():
         data = annotations_in(target, target.read_bytes(), form)
         rows = results_rows(target, data, predictions, form, without_boxes)

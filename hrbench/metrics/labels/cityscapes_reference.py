@@ -14,23 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.errors import EntryError, UsageError
+from hrbench.core.reference_packages import CITYSCAPES, reference_module
+from hrbench.errors import EntryError
 from hrbench.formats.labels import read_labels, write_labels
 from hrbench.metrics.labels.asked import AskedNumbers
 from hrbench.metrics.labels.cityscapes_labels import CLASSES
 
-INSTALL = "pip install cityscapesscripts==2.3.0"
-
 
 def official() -> ModuleType:
     """The official script as a module. Raises UsageError if it is not installed."""
-    try:
-        from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as script  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise UsageError(
-            f"verifying Cityscapes needs the official scripts, which are not installed ({error}): {INSTALL}"
-        ) from None
-    return script
+    return reference_module("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling", "Cityscapes", CITYSCAPES)
 
 
 def official_results(predictions: Sequence[Path], truths: Sequence[Path]) -> dict[str, Any]:

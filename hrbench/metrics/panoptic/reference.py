@@ -14,22 +14,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hrbench.errors import EntryError, UsageError
-from hrbench.metrics.labels.cityscapes_reference import INSTALL
+from hrbench.core.reference_packages import CITYSCAPES, reference_module
+from hrbench.errors import EntryError
 
 
 def official() -> ModuleType:
     """The evaluation as a module. Raises UsageError if it is not installed."""
-    try:
-        from cityscapesscripts.evaluation import (  # type: ignore[import-not-found]
-            evalPanopticSemanticLabeling as script,
-        )
-    except ImportError as error:
-        raise UsageError(
-            "verifying panoptic quality needs panopticapi's evaluation as cityscapesscripts has it, which is not "
-            f"installed ({error}): {INSTALL}"
-        ) from None
-    return script
+    name = "cityscapesscripts.evaluation.evalPanopticSemanticLabeling"
+    return reference_module(name, "panoptic quality", CITYSCAPES)
 
 
 def official_numbers(
