@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from hrbench.contracts.analyses import Analyses
 from hrbench.contracts.costs import CostProbe, FedImages, MeasuresInProcesses, NeedsOwnProcess
 from hrbench.contracts.datasets import (
     DataSet,
@@ -76,7 +77,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers),
+    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers, Analyses),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (
