@@ -103,8 +103,9 @@ def confusions(matrix: AnalysisMatrix, most: int) -> list[Confusion]:
     order = np.argsort(-flat, kind="stable")[:most]
     pairs = [divmod(int(one), counts.shape[1]) for one in order if flat[one] > 0]
     return [
-        Confusion(matrix.rows[row], matrix.columns[column], int(counts[row, column]), counts[row, column] / totals[row])
+        Confusion(matrix.rows[row], matrix.columns[column], int(counts[row, column]), share)
         for row, column in pairs
+        for share in [float(counts[row, column] / totals[row])]
     ]
 
 

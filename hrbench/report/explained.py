@@ -32,7 +32,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 6, 6, 32
 
 @dataclass(frozen=True, slots=True)
 class ShownCell:
-    """A number as text. why: there is none. bar: its length in 60ths, None for none. heat: 0 to 9, of a count."""
+    """A number as text.
+
+    why: there is none.
+    bar: its length in 60ths, None for no bar.
+    heat: 0 to 9, of a count.
+    """
 
     text: str
     why: str = ""
