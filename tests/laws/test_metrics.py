@@ -163,7 +163,7 @@ def test_the_order_of_writing_does_not_matter(drawn: Case, tmp_path: Path) -> No
 
 
 def test_a_metric_without_a_case_fails_the_laws_and_no_case_is_of_an_unknown_metric(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="no law is tried on the metric unheard-of: write a module"):
+    with pytest.raises(AssertionError, match="no law is tried on the metric unheard-of: write tests"):
         case_of(SimpleNamespace(name="unheard-of"), tmp_path)
     assert {name for module in modules() for name in module.METRICS} <= set(NAMES)
 

@@ -9,9 +9,9 @@ from typing import Any
 import random_coco
 import random_instances
 import random_poses
+from metric_cases import Case
 
 from hrbench.types import Prediction
-from metric_cases.case import Case
 
 METRICS = (
     "coco-boundary",

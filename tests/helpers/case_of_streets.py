@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import random_streets
+from metric_cases import Case
 
 from hrbench.types import Prediction
-from metric_cases.case import Case
 
 METRICS = ("cityscapes",)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from metric_cases import Case
 from scipy.io import savemat
 
 from hrbench.types import Prediction
-from metric_cases.case import Case
 
 METRICS = ("mpii-pckh",)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import random_lvis
+from metric_cases import Case
 
 from hrbench.types import Prediction
-from metric_cases.case import Case
 
 METRICS = ("lvis-boxes", "lvis-masks")
 

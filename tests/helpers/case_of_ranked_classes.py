@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from metric_cases import Case
 
 from hrbench.types import Prediction
-from metric_cases.case import Case
 
 METRICS = ("topk",)
 
