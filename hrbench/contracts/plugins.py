@@ -22,6 +22,7 @@ from hrbench.contracts.metrics import (
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
+    JudgesAtMost,
     Metric,
     NotesInput,
 )
@@ -31,6 +32,7 @@ from hrbench.contracts.networks import (
     DescribesCount,
     FixedBatch,
     FixedPrecision,
+    KeepsAtMost,
     NamesLabels,
     OwnEngine,
     TakesScales,
@@ -76,7 +78,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers),
+    "hrbench.metrics": (JudgedByImage, JudgesAtMost, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (
@@ -87,6 +89,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         CountedByPart,
         TakesScales,
         CountsLabels,
+        KeepsAtMost,
         NamesLabels,
     ),
 }

@@ -1,7 +1,7 @@
 """What the laws of metrics are tried on: files `case_of_*.py` beside this one, found by the metric's name.
 
-Each has `METRICS`, the names of the metrics that it draws for, and `case(metric, folder)`. A new metric is a file more, or
-a name more in one of them.
+Each has `METRICS`, the names of the metrics that it draws for, and `case(metric, folder)`. A new metric is a file more,
+or a name more in one of them.
 """
 
 from __future__ import annotations
