@@ -328,6 +328,7 @@ def _without_paths(args: Mapping[str, Any]) -> dict[str, Any]:
 _JUDGING: Mapping[str, frozenset[str]] = {
     "coco-instances": frozenset({"iou_thresholds", "areas", "recall_thresholds", "class_agnostic", "per_class"}),
     "coco-keypoints": frozenset({"oks_thresholds", "areas", "recall_thresholds"}),
+    "lvis": frozenset({"iou_thresholds", "areas", "recall_thresholds"}),
 }
 """Arguments of data sets that only decide how predictions are judged."""
 
