@@ -18,7 +18,7 @@ from hrbench.core import units
 from hrbench.core.text import last_lines
 from hrbench.report import figures, machines, page
 from hrbench.report.csv import render_csv
-from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
+from hrbench.report.grid import Column, Table, TableRow, marker, part_heading, spanning, titled
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
@@ -158,11 +158,10 @@ def headings(columns: Sequence[Column]) -> list[list[Heading]]:
         for _, same in groupby(members, key=lambda column: column.quantity):
             leaves = list(same)
             if len(leaves) == 1:
-                lines[top].append(_leaf(leaves[0], leaves[0].heading, index, depth + parted))
+                lines[top].append(_leaf(leaves[0], titled(leaves[0]), index, depth + parted))
             else:
-                lines[top].append(
-                    Heading(leaves[0].heading, leaves[0].heading, len(leaves), depth, description=leaves[0].description)
-                )
+                text, told = spanning(leaves[0], leaves), leaves[0].description
+                lines[top].append(Heading(text, leaves[0].heading, len(leaves), depth, description=told))
                 for offset, leaf in enumerate(leaves):
                     lines[-1].append(_leaf(leaf, part_heading(leaf, leaves), index + offset, 1))
             index += len(leaves)
@@ -175,9 +174,12 @@ def _leaf(column: Column, text: str, index: int, rows: int) -> Heading:
     return Heading(text, column.full_label, 1, rows, index, first, column.description, numeric)
 
 
-def _body(table: Table) -> list[tuple[str, list[Any]]]:
-    """Rows by group; each group is a `<tbody>`."""
-    return [(group, list(rows)) for group, rows in groupby(table.rows, key=lambda row: row.group)]
+def _body(table: Table) -> list[tuple[str, list[tuple[str, list[TableRow]]]]]:
+    """Rows by section and group; each heading of a section, and each group, is a `<tbody>`."""
+    return [
+        (section, [(group, [*rows]) for group, rows in groupby(some, key=lambda row: row.group)])
+        for section, some in groupby(table.rows, key=lambda row: row.section)
+    ]
 
 
 def _input(table: Table, row: TableRow) -> str:

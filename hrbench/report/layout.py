@@ -111,6 +111,8 @@ class TableLayout:
         `miniature: true|false`.
     group: what rows are grouped by.
     notes: what stands below the table in LaTeX.
+    folded: whether the page shows it only when it is opened.
+    by_class: whether it has a row for each class, and a column for each network (`class_tables.py`).
     """
 
     name: str
@@ -121,6 +123,8 @@ class TableLayout:
     group: Grouping = "family"
     published: PublishedLayout | None = None
     notes: Notes = "short"
+    folded: bool = False
+    by_class: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +132,14 @@ class Layout:
     """The tables of a report, in order.
 
     folder: that paths in it are relative to.
+    rest: whether results and costs that no table shows get tables of their own.
     """
 
     name: str
     tables: tuple[TableLayout, ...]
     title: str = ""
     folder: Path = Path()
+    rest: bool = False
 
 
 def layout_names() -> list[str]:
