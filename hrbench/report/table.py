@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hrbench.core import units
+from hrbench.report.class_tables import class_table
 from hrbench.report.comparable import data_notes, incomparable_reasons
 from hrbench.report.grid import Table, TableRow
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
@@ -49,7 +50,9 @@ def build_tables(
     tables = []
     for table in layout.tables:
         chosen = {index: result for index, result in enumerate(results) if matches(result, table)}
-        if chosen:
+        if table.by_class and chosen:
+            tables.append(class_table(table, chosen))
+        elif chosen:
             tables.append(_Builder(table, chosen, published.get(table.name, ()), paired).table())
     return tables
 
