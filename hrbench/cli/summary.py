@@ -1,6 +1,6 @@
 """What a terminal says at the end of a run: every entry, the best of each data set, what is missing, how much there is.
 
-Nothing is wider than `WIDTH`, but for a path or a command, which are never broken.
+Nothing is wider than `WIDTH`, except a path or a command, which are never broken.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def summary_text(results: Sequence[Result], leaders: Sequence[Leader], notes: Se
     if told := _missing(results):
         blocks += ["", *told]
     if notes:
-        blocks += ["", *notes]
+        blocks += ["", *map(_wrapped, notes)]
     return "\n".join([*blocks, "", counts(results), f"report: {page}"])
 
 
@@ -113,13 +113,15 @@ def _status(result: Result) -> str:
 
 def _best(leaders: Sequence[Leader]) -> str:
     """A line for each task and data set."""
-    rows = [["task, data set", "best", "score", "95 %", "p50 ms", "GMACs", "publ.", "Δ", "last run"]]
-    for one in leaders:
+    titles = [one.subject.partition(", ")[2] for one in leaders]
+    told = len({*titles}) == len(titles) and all(titles)  # then the task says nothing more
+    rows = [["data set" if told else "task, data set", "best", "score", "95 %", "p50", "GMACs", "publ.", "Δ", "last"]]
+    for one, title in zip(leaders, titles, strict=True):
         score = " ".join(filter(None, [one.score, one.value]))
         latency = one.latency.text + ("*" if one.latency.unstable else "")
         network = one.network or one.reason
         costs = [latency, one.macs.text, one.published, one.difference, one.change]
-        rows.append([one.subject, network, score, one.interval, *costs])
+        rows.append([title if told else one.subject, network, score, one.interval, *costs])
     kept = [i for i in range(9) if i < 4 or any(row[i] for row in rows[1:])]
     right = [i for i, k in enumerate(kept) if k > 3]
     return _fitted([[row[i] for i in kept] for row in rows], [0, 1], right)

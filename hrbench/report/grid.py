@@ -146,7 +146,7 @@ def part_heading(column: Column, columns: Sequence[Column]) -> str:
     return SHORT_PARTS[column.part]
 
 
-def titled(column: Column, between: str = "\N{NO-BREAK SPACE}") -> str:
+def titled(column: Column, between: str = "\N{NARROW NO-BREAK SPACE}") -> str:
     """The heading of a quantity with the arrow of its direction; of a text, and of a part that has none, without.
 
     >>> titled(Column("AP", "AP", "measured", 0, better="higher"), " "), titled(Column("model", "Model", "text", 1))
@@ -156,7 +156,7 @@ def titled(column: Column, between: str = "\N{NO-BREAK SPACE}") -> str:
     return f"{column.heading}{between}{arrow}" if arrow else column.heading
 
 
-def spanning(column: Column, columns: Sequence[Column], between: str = "\N{NO-BREAK SPACE}") -> str:
+def spanning(column: Column, columns: Sequence[Column], between: str = "\N{NARROW NO-BREAK SPACE}") -> str:
     """The heading over all parts of a quantity, with its arrow. columns: of the table."""
     parts = [one for one in columns if one.quantity == column.quantity]
     return titled(next((one for one in parts if one.part in ("measured", "published")), column), between)

@@ -120,7 +120,10 @@ def render_html(
         leaders=summary.leaders(results, tables, replaced) if leaders is None else leaders,
         counts=counts(results),
         all_miniatures=bool(results) and all(is_miniature(result) for result in results),
-        made_by=[*machines.dates_and_devices(environment), *machines.versions(environment)],
+        made_by=[
+            *machines.dates_and_devices(environment),
+            *(machines.versions(environment) or [f"hrbench {__version__}"]),
+        ],
         version=__version__,
         tables=tables,
         headlines={table.name: headline(table) for table in tables},

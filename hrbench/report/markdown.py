@@ -45,7 +45,8 @@ def _table(table: Table) -> str:
 
 
 def _heading(column: Column) -> str:
-    return escape(column.full_label.replace(column.heading, titled(column)) if column.heading else column.full_label)
+    arrow = titled(column).removeprefix(column.heading) if column.part == "measured" else ""
+    return escape(column.full_label + arrow)
 
 
 def _cell(row: TableRow, cell: Cell, index: int) -> str:

@@ -48,11 +48,16 @@ class Leader:
     table: number of the table that has its rows.
     network: with its input; "" if nothing was measured.
     among: of how many comparable rows it is the best, and how many are as good.
-    score: name of the main score, with the arrow of its direction; value, interval: of the best.
-    latency, macs: p50 of a pass in ms at the smallest batch, and GMACs.
-    published, difference: the published figure, and measured minus published.
+    score: name of the main score, with the arrow of its direction.
+    value: of the best.
+    interval: 95 %, of the value.
+    latency: p50 of a pass in ms at the smallest batch.
+    macs: GMACs.
+    published: the published figure.
+    difference: measured minus published.
     notable: whether the published figure lies outside the measured interval.
-    change: against the former result, and in a sentence; "" if there is none.
+    change: against the former result; "" if there is none.
+    change_told: the same in a sentence, with what was changed.
     reason: why there is no value.
     """
 
@@ -304,10 +309,11 @@ def missing(results: Sequence[Result]) -> list[Unmeasured]:
 
 
 def _empty_numbers(result: Result) -> Iterator[tuple[str, str]]:
-    """Why single numbers are empty, and which they are."""
+    """Why single numbers are empty, and which they are; not of a class that does not occur, which nothing gets."""
     costs = result.costs if result.entry.variant.use else ()  # without a network there are no costs to miss
     for one in (*result.scores, *costs):
-        if one.value is None and one.reason is not None and one.reason not in result.reasons:
+        of_class = "/" in one.quantity.name and one.metric and one.reason is not None and not one.reason.remedy
+        if one.value is None and one.reason is not None and one.reason not in result.reasons and not of_class:
             yield str(one.reason), f"{result.name} ({_quantity(one)})"
 
 
