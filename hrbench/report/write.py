@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hrbench.core.collector import PausedCollector
 from hrbench.core.files import write_whole
 from hrbench.report import current, machines, ties
 from hrbench.report.choose import choose_layout, unshown
@@ -34,6 +35,7 @@ def write_reports(results: Sequence[Result], folder: str | Path, **more: Any) ->
     return write(results, folder, **more).page
 
 
+@PausedCollector()
 def write(
     results: Sequence[Result],
     folder: str | Path,

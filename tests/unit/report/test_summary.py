@@ -94,7 +94,7 @@ def test_against_the_last_run():
     before = replaced(now, former, lambda first, second, metric, number: (-0.001, 0.005))
     assert before.text() == "+0.2" and before.sentence() == (
         "replaces the result of 20 November 2026, 09:30 UTC; AP 73.9 before, 74.1 now; "
-        "95 % interval of the paired difference −0.1 to +0.5; changed: weights: file aaaaaaaaaaaa / file bbbbbbbbbbbb"
+        "95 % interval of the paired difference −0.1 to +0.5; changed: weights: aaaaaaaaaaaa / bbbbbbbbbbbb"
     )
     (found,) = best([now], [before])
     assert (found.change, found.change_told) == ("+0.2", before.sentence())
