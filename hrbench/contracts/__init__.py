@@ -28,6 +28,7 @@ from hrbench.contracts.datasets import (
 from hrbench.contracts.executors import Executor, Job, Outcome
 from hrbench.contracts.metrics import (
     DescribesPredictions,
+    DescribesQuality,
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
@@ -62,6 +63,7 @@ from hrbench.contracts.tasks import (
     OffersProtocols,
     Renders,
     Task,
+    TellsClasses,
     TellsInput,
 )
 
@@ -82,6 +84,7 @@ __all__ = [
     "Deferred",
     "DescribesCount",
     "DescribesPredictions",
+    "DescribesQuality",
     "Evaluated",
     "Executor",
     "FedImages",
@@ -119,6 +122,7 @@ __all__ = [
     "Submits",
     "TakesScales",
     "Task",
+    "TellsClasses",
     "TellsInput",
     "TruthInSeveralFiles",
     "members",

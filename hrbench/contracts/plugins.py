@@ -19,6 +19,7 @@ from hrbench.contracts.datasets import (
 )
 from hrbench.contracts.metrics import (
     DescribesPredictions,
+    DescribesQuality,
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
@@ -45,6 +46,7 @@ from hrbench.contracts.tasks import (
     OffersProtocols,
     Renders,
     Task,
+    TellsClasses,
 )
 
 REQUIRED: Mapping[str, type] = {
@@ -73,10 +75,11 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ChecksOutput,
         HasNotes,
         Renders,
+        TellsClasses,
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers),
+    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, DescribesQuality, HasCriteria, GainedNumbers),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (

@@ -19,7 +19,7 @@ from hrbench.report.summary import headline
 from hrbench.report.table_cells import cost_of, unstable_text
 from hrbench.types import Better, Result
 
-_IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+_IMAGES = {".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _AXES = (
     ("macs", {}, "GMACs"),
     ("parameters", {}, "Parameters (M)"),

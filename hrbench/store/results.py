@@ -22,6 +22,7 @@ from hrbench.errors import InputError
 from hrbench.store import format_1
 from hrbench.types import (
     Conditions,
+    Drawing,
     Measurement,
     MetricRecord,
     Provenance,
@@ -35,7 +36,7 @@ from hrbench.types import (
 FORMAT = 2
 """Version of result.json; raised if an older hrbench could misread a newer file."""
 
-_SPARSE = (Conditions, Measurement, MetricRecord, Provenance, Quantity, Reason, RuntimeSettings, WeightsRecord)
+_SPARSE = (Conditions, Drawing, Measurement, MetricRecord, Provenance, Quantity, Reason, RuntimeSettings, WeightsRecord)
 """Classes whose defaults mean that something does not exist; of all other classes every field is written."""
 
 

@@ -90,6 +90,7 @@ class Nme:
         "pixels of the original image, counted as the list's coordinates are",
     )
     oracle = "a plain count, face by face,"
+    quality_is = "1 / (1 + 10 NME) of the image's faces"
     main = "nme"
 
     def __init__(
