@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrbench.core.files import write_whole
+from hrbench.core.files import link, whole_folder, write_whole
 from hrbench.report import current, machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
+from hrbench.report.gallery import BESIDE, gallery
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import read_published
+from hrbench.report.rows import row_labels
 from hrbench.report.table import build_tables
 from hrbench.types import Result
 
@@ -51,18 +54,21 @@ def write_reports(
     if keep and current.is_current(folder, key):
         return folder / "report.html"
     tables = build_tables(results, layout, published)
+    pictures = gallery(results, row_labels(results), folder_of, folder)
     page = render_html(
         results,
         layout,
         machines.merge(environments),
         "\n\n".join(text for text in dict.fromkeys(suites) if text),
-        lambda result: Path(result.folder),
+        folder_of,
         title=title,
         published=published,
         options=options,
         left_out=left_out,
         tables=tables,
+        pictures=pictures,
     )
+    _put_beside(folder / BESIDE, pictures.copies)
     texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
     for ending, text in texts.items():
         write_whole(
@@ -73,3 +79,18 @@ def write_reports(
     if keep:
         current.note(folder, key)
     return folder / "report.html"
+
+
+def folder_of(result: Result) -> Path:
+    """Where the pictures of a result lie."""
+    return Path(result.folder)
+
+
+def _put_beside(folder: Path, copies: Mapping[str, Path]) -> None:
+    """Pictures that a page refers to and that do not lie below its folder. Those of an earlier page are removed."""
+    if not copies:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with whole_folder(folder, remedy="choose a folder with --out") as part:
+        for name, path in copies.items():
+            link(path, part / name)

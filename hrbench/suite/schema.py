@@ -315,5 +315,6 @@ def keys_at(path: Sequence[str | int]) -> tuple[str, ...]:
         "runtime": RuntimeFields,
         "runtimes": RuntimeFields,
         "weights": WeightsFields,
+        "report": ReportFields,
     }
     return tuple(kinds.get(last, EntryFields).model_fields)
