@@ -11,7 +11,7 @@ from hrbench.core.files import link, whole_folder, write_whole
 from hrbench.report import current, machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
-from hrbench.report.gallery import BESIDE, gallery
+from hrbench.report.gallery import BESIDE, EMBEDDED, gallery
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
@@ -54,7 +54,7 @@ def write_reports(
     if keep and current.is_current(folder, key):
         return folder / "report.html"
     tables = build_tables(results, layout, published)
-    pictures = gallery(results, row_labels(results), folder_of, folder)
+    pictures = gallery(results, row_labels(results), folder_of, folder, EMBEDDED)
     page = render_html(
         results,
         layout,

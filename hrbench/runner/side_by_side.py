@@ -73,7 +73,7 @@ def groups_of(results: Sequence[Result]) -> list[Group]:
 
 def key_of(groups: Sequence[Group], count: int) -> str:
     """Digest of all that the pictures of these groups are made of."""
-    return digest([VERSION, count, FORMAT, [[group.entry.dataset, dict(group.score_keys)] for group in groups]])
+    return digest([VERSION, count, FORMAT, [dict(group.score_keys) for group in groups]])
 
 
 def render_groups(

@@ -306,8 +306,10 @@ class _SuiteRun:
                 made, _ = self.processes.call("side_by_side", request, self.on_event, entry, None, network=False)
                 found = msgspec.convert(made["groups"], list[SideBySide])
                 write_side_by_side(part, key, found)
-        except HrbenchError as error:
-            self.on_event(Event("note", self.suite.name, text=f"no images were rendered side by side: {error}"))
+        except Exception as error:  # pictures change no number
+            self.on_event(
+                Event("note", self.suite.name, text=f"no images were rendered side by side: {in_words(error)}")
+            )
             return
         for told in dict.fromkeys(f"{one.dataset}: {one.reason}" for one in found if one.reason):
             self.on_event(Event("note", self.suite.name, text=f"no images were rendered side by side: {told}"))
