@@ -198,11 +198,12 @@ def _shared_fold(
         numbers = tuple(classes.setdefault(name, len(classes)) for name in image.classes)
         kind = KINDS.get(image.kind, image.kind)
         images.append(ImageShots(str(image.sample), kind, tuple(shots), "", numbers, min(qualities, default=None)))
+    best = f" with the best scores of {group.networks}" if group.networks > len(group.score_keys) else ""
     dataset = one.entry.dataset
     title = group.dataset if dataset is None else dataset.title or dataset.name
     return Fold(
         title,
-        f"the same images for {units.amount(len(labels), 'network')}",
+        f"the same images for {'the ' if best else ''}{units.amount(len(labels), 'network')}{best}",
         tuple(images),
         group.quality_is,
         shared=True,

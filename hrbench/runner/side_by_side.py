@@ -6,6 +6,7 @@ middle. Predictions and states are read from the run folder; no network runs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from hrbench.types import FROM_FILES, Entry, Event, Result, Sample
 VERSION = 1
 """Raised when other images would be chosen, or drawn otherwise."""
 
+MOST = 24
+"""Networks that are shown side by side: of more, those with the best first score."""
+
 Kind = Literal["worst", "disagreed", "typical"]
 
 
@@ -40,11 +44,13 @@ class Group:
     entry: of one of them: its data set, and the task that draws.
     folders: name of each entry -> its folder.
     score_keys: name of each entry -> its score key.
+    networks: how many there are, those without pictures too.
     """
 
     entry: Entry
     folders: Mapping[str, str]
     score_keys: Mapping[str, str]
+    networks: int
 
 
 def groups_of(results: Sequence[Result]) -> list[Group]:
@@ -60,15 +66,26 @@ def groups_of(results: Sequence[Result]) -> list[Group]:
         criteria = {} if judge is None else dict(judge.criteria)
         alike = [entry.dataset.name, entry.dataset.task, data.sha256, entry.metrics[0], criteria, result.limited]
         found.setdefault(digest(alike), []).append(result)
-    return [
-        Group(
-            several[0].entry,
-            {one.name: str(Path(one.folder).resolve()) for one in several},
-            {one.name: str(one.score_key) for one in several},
-        )
-        for several in found.values()
-        if len(several) > 1
-    ]
+    return [_group(several) for several in found.values() if len(several) > 1]
+
+
+def _group(results: Sequence[Result]) -> Group:
+    shown = {result.name for result in sorted(results, key=_rank)[:MOST]}
+    chosen = [result for result in results if result.name in shown]
+    return Group(
+        chosen[0].entry,
+        {one.name: str(Path(one.folder).resolve()) for one in chosen},
+        {one.name: str(one.score_key) for one in chosen},
+        len(results),
+    )
+
+
+def _rank(result: Result) -> float:
+    """Lower is better: by the first score."""
+    score = next((score for score in result.scores if score.value is not None), None)
+    if score is None or score.value is None:
+        return math.inf
+    return score.value if score.quantity.better == "lower" else -score.value
 
 
 def key_of(groups: Sequence[Group], count: int) -> str:
@@ -130,7 +147,14 @@ def _rendered(group: Group, settings: Settings, folder: Path, place: str) -> Sid
                 ),
             )
         )
-    return SideBySide(entry.dataset.name, metric.name, quality_of(metric), dict(group.score_keys), tuple(images))
+    return SideBySide(
+        entry.dataset.name,
+        metric.name,
+        quality_of(metric),
+        dict(group.score_keys),
+        tuple(images),
+        networks=group.networks,
+    )
 
 
 @dataclass(frozen=True, slots=True)

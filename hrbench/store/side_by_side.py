@@ -61,6 +61,7 @@ class SideBySide:
     quality_is: what the quality of an image is, in words.
     score_keys: name of each entry -> the score key of the result that is shown.
     reason: why nothing was rendered; "" if it was.
+    networks: how many there are; of more than can be compared by eye the best ones are shown.
     """
 
     dataset: str
@@ -69,6 +70,7 @@ class SideBySide:
     score_keys: dict[str, str]
     images: tuple[SharedImage, ...] = ()
     reason: str = ""
+    networks: int = 0
 
 
 class _Index(msgspec.Struct):

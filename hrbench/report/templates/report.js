@@ -168,14 +168,15 @@
 
   const UPRIGHT = 690, ACROSS = 1020; // pixels between the margins of A4, as the style sheet sets them
   addEventListener("beforeprint", () => {
-    document.documentElement.classList.add("measuring");
-    for (const table of document.querySelectorAll("table.data, table.plain")) {
-      const wide = table.offsetWidth;
-      const across = wide * 0.75 > UPRIGHT;
-      table.closest("figure, details, section").classList.toggle("across", across);
-      table.style.setProperty("--print", Math.min(1, (across ? ACROSS : UPRIGHT) / Math.max(1, wide)).toFixed(3));
-    }
-    document.documentElement.classList.remove("measuring");
+    const page = document.documentElement, tables = [...document.querySelectorAll("table.data, table.plain")];
+    page.classList.add("measuring");
+    const widths = tables.map((table) => Math.max(1, table.offsetWidth));
+    page.classList.remove("measuring");
+    const across = widths.some((width) => width * 0.75 > UPRIGHT); // the sheet is turned for what would be too small
+    page.classList.toggle("across", across);
+    tables.forEach((table, at) => {
+      table.style.setProperty("--print", Math.min(1, (across ? ACROSS : UPRIGHT) / widths[at]).toFixed(3));
+    });
   });
 
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
