@@ -12,6 +12,7 @@ the contract, an incomplete capability, and a member that looks like a misspelt 
 
 from __future__ import annotations
 
+from hrbench.contracts.analyses import Analyses
 from hrbench.contracts.costs import CostProbe, CostSubject, Evaluated, FedImages, MeasuresInProcesses, NeedsOwnProcess
 from hrbench.contracts.datasets import (
     DataSet,
@@ -32,6 +33,7 @@ from hrbench.contracts.metrics import (
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
+    JudgesAtMost,
     Metric,
     NotesInput,
 )
@@ -43,6 +45,7 @@ from hrbench.contracts.networks import (
     FixedPrecision,
     HasLevels,
     HasParameters,
+    KeepsAtMost,
     NamesLabels,
     Network,
     OwnEngine,
@@ -73,6 +76,7 @@ __all__ = [
     "OPTIONAL",
     "PREPARES",
     "REQUIRED",
+    "Analyses",
     "ChecksOutput",
     "ChoosesProtocol",
     "CostProbe",
@@ -106,6 +110,8 @@ __all__ = [
     "Inspectable",
     "Job",
     "JudgedByImage",
+    "JudgesAtMost",
+    "KeepsAtMost",
     "MeasuresInProcesses",
     "Metric",
     "NamesLabels",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from hrbench.contracts.analyses import Analyses
 from hrbench.contracts.costs import CostProbe, FedImages, MeasuresInProcesses, NeedsOwnProcess
 from hrbench.contracts.datasets import (
     DataSet,
@@ -23,6 +24,7 @@ from hrbench.contracts.metrics import (
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
+    JudgesAtMost,
     Metric,
     NotesInput,
 )
@@ -32,6 +34,7 @@ from hrbench.contracts.networks import (
     DescribesCount,
     FixedBatch,
     FixedPrecision,
+    KeepsAtMost,
     NamesLabels,
     OwnEngine,
     TakesScales,
@@ -79,7 +82,16 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, DescribesQuality, HasCriteria, GainedNumbers),
+    "hrbench.metrics": (
+        JudgedByImage,
+        JudgesAtMost,
+        NotesInput,
+        DescribesPredictions,
+        DescribesQuality,
+        HasCriteria,
+        GainedNumbers,
+        Analyses,
+    ),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (
@@ -90,6 +102,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         CountedByPart,
         TakesScales,
         CountsLabels,
+        KeepsAtMost,
         NamesLabels,
     ),
 }

@@ -19,6 +19,7 @@ from hrbench.core.shown_text import shown
 from hrbench.core.text import last_lines
 from hrbench.report import figures, machines, page
 from hrbench.report.csv import render_csv
+from hrbench.report.explained import explanations
 from hrbench.report.gallery import Gallery, gallery
 from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
 from hrbench.report.latex import render_latex
@@ -111,9 +112,10 @@ def render_html(
         tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _SharedFacts()
     template = _environment().get_template("report.html.j2")
-    css, script = page.text_of("report.css"), page.text_of("report.js")
+    labels = row_labels(results)
+    css, script = page.text_of("report.css") + page.text_of("explained.css"), page.text_of("report.js")
     script += page.text_of("pictures.js")
-    pictures = gallery(results, row_labels(results), folder_of) if pictures is None else pictures
+    pictures = gallery(results, labels, folder_of) if pictures is None else pictures
     return template.render(
         title=title or layout.title or "Results",
         summary=summarise(results, tables),
@@ -123,6 +125,7 @@ def render_html(
         headlines={table.name: headline(table) for table in tables},
         plots=figures.plots(results, tables),
         gallery=pictures,
+        explained=explanations(results, labels),
         missing=missing(results),
         strips=strips(results),
         throughputs=throughput_plots(results),
