@@ -219,10 +219,12 @@ def _shot(label: str, folder: Path, file: str, quality: float | None = None) -> 
 
 def picture_file(folder: Path, file: str) -> Path | None:
     """The file of a picture; None if it is missing, is no image, or lies outside the folder."""
-    path = (folder / file).resolve()
-    if path.suffix.lower() not in TYPES or not path.is_relative_to(folder.resolve()) or not path.is_file():
+    try:
+        path = (folder / file).resolve()
+        fits = path.suffix.lower() in TYPES and path.is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, links in a circle
         return None
-    return path
+    return path if fits else None
 
 
 def _numbered(image: ImageShots, store: _Addresses) -> ImageShots:

@@ -91,7 +91,10 @@ def side_by_side_key(run: Path) -> str:
     if index is None:
         return ""
     files = [file for group in index.groups for image in group.images for file in _files_of(image)]
-    return index.key if all((run / FOLDER / file).is_file() for file in files) else ""
+    try:
+        return index.key if all((run / FOLDER / file).is_file() for file in files) else ""
+    except (OSError, ValueError):  # a name that no file can have
+        return ""
 
 
 def read_side_by_side(run: Path) -> list[SideBySide]:
@@ -105,7 +108,8 @@ def _read(run: Path) -> _Index | None:
         index = msgspec.json.decode((run / FOLDER / INDEX).read_bytes(), type=_Index)
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return index if index.format == FORMAT else None
+    qualities = (one.quality for group in index.groups for image in group.images for one in image.networks)
+    return index if index.format == FORMAT and all(0 <= quality <= 1 for quality in qualities) else None
 
 
 def _files_of(image: SharedImage) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from report_factory import make, of
 
-from hrbench.report.gallery import BESIDE, gallery
+from hrbench.report.gallery import BESIDE, gallery, picture_file
 from hrbench.report.write import write_reports
 from hrbench.store.side_by_side import NetworkPicture, SharedImage, SideBySide, write_side_by_side
 from hrbench.types import Drawing, Result
@@ -104,3 +104,4 @@ def test_an_index_names_no_file_outside_its_folder(tmp_path):
     write_side_by_side(tmp_path / "pictures", "key", [group])
     first, second = gallery(results, ["A", "B"], place_of).folds[0].images[0].shots
     assert first.gone == "../secret.webp" and first.number is None and second.number is not None
+    assert [picture_file(tmp_path, name) for name in ("x" * 5000 + ".webp", "\0.webp", "/etc/passwd")] == [None] * 3
