@@ -136,6 +136,7 @@ class CocoKeypointAP:
         '{"image_id": 139, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, 424.0, 162.0, 0.8, ...], "score": 0.87}',
     )
     oracle = "pycocotools"
+    quality_is = "average precision within the image, mean over the thresholds of OKS"
     main = "AP"
     quantities: tuple[Quantity, ...] = described(FORM, KEYPOINTS)
 

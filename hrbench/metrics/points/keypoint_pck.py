@@ -90,6 +90,7 @@ class Pck:
     version = FORM.version
     prediction_file = "predictions.json"
     oracle = "a plain count, joint by joint,"
+    quality_is = "area under the image's PCK curve up to its largest threshold"
     prediction_form = PredictionForm(
         "COCO results, a row a person; of MPII rows of index and keypoints, or the files of mpii-pckh",
         "pixels of the original image, its top left pixel at (0, 0)",

@@ -93,6 +93,7 @@ class Nme:
         "pixels of the original image, counted as the list counts; for .pts files from a top left pixel (0, 0)",
     )
     oracle = "a plain count, face by face,"
+    quality_is = "1 / (1 + 10 NME) of the image's faces"
     main = "nme"
 
     def __init__(

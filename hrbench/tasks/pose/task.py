@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from hrbench.contracts import HasScheme, Network
@@ -21,6 +20,7 @@ from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.outputs import OutputMonitor, fetched, real
+from hrbench.tasks.picture_files import write_picture
 from hrbench.tasks.pose import decoding, geometry, nms
 from hrbench.tasks.pose.one_stage import FoundPeople, OneStage
 from hrbench.tasks.pose.protocols import NAMED_PROTOCOLS, TopDown, checked, usual
@@ -210,9 +210,7 @@ class Pose:
             self.scheme,
             self.protocol.visibility_threshold,
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise EntryError(f"the picture {path} could not be written")
+        write_picture(path, image)
 
     def _keep(self, places: Sequence[Placement], people: np.ndarray, scores: np.ndarray) -> list[int]:
         areas = np.array([np.prod(place.scale * geometry.PIXEL_STD) for place in places])
