@@ -65,7 +65,7 @@ def detection_analysis(
     right, score, at = _judged(matches, settings)
     classes = [] if settings.class_agnostic else labels
     sections: list[AnalysisSection] = [
-        _errors(errors, settings),
+        *_errors(errors, settings),
         *_sizes_and_classes(matches, settings, classes),
         *([_by_class(errors, classes)] if classes else []),
         _curves(matches, settings),
@@ -107,30 +107,45 @@ def _similarity(predictions: InstanceResults, target: InstanceTruth) -> Similari
     return box_iou(target.shape, target.truths.crowd, predictions.shape)
 
 
-def _errors(errors: ErrorTypes, settings: MatchSettings) -> AnalysisTable:
-    counts = errors.counts.sum(axis=0)
-    wrong, unfound = int(counts[:-1].sum()), int(errors.objects.sum())
-    costs = [*errors.costs.tolist(), errors.false_positives, errors.false_negatives]
-    values = [
-        [many, cost, errors.ap + cost] for many, cost in zip([*counts.tolist(), wrong, unfound], costs, strict=True)
-    ]
-    values.append([wrong + unfound, 0.0 if errors.ap == errors.ap else np.nan, errors.ap])
-    return _table(
+def _errors(errors: ErrorTypes, settings: MatchSettings) -> list[AnalysisTable]:
+    """What each type costs, and all false positives or negatives."""
+    counts = errors.counts.sum(axis=0).tolist()
+    none = "no object and no detection is there, or would be left"
+    columns = ("errors", "count"), ("dAP", "fraction"), ("AP50 if fixed", "fraction")
+    types = _table(
         "errors",
         "What each type of error costs",
         f"Errors of the at most {settings.max_detections[-1]} highest-scored detections of an image: an IoU of "
         f"{FOREGROUND:g} or more with an object of another class (classification), of {BACKGROUND:g} to {FOREGROUND:g} "
         "with one of its own (localisation), neither (both), with one that is taken (duplicate), below "
         f"{BACKGROUND:g} with all (background); objects that none of these would find (missed). dAP is what AP at IoU "
-        f"{FOREGROUND:g} gains if all errors of the type are set right; costs do not add up. False positives and false "
-        "negatives: all of either kind. AP is the mean over classes with objects or detections.",
+        f"{FOREGROUND:g} gains if all errors of the type are set right. Costs do not add up.",
         TIDE,
-        (*KINDS, "false positives", "false negatives", "as it is"),
-        (("count", "count"), ("dAP", "fraction"), ("AP50 then", "fraction")),
-        values,
-        "there is neither an object nor a detection",
+        KINDS,
+        columns,
+        [[many, cost, errors.ap + cost] for many, cost in zip(counts, errors.costs.tolist(), strict=True)],
+        none,
         main=1,
     )
+    wrong, unfound = sum(counts[:-1]), int(errors.objects.sum())
+    totals = _table(
+        "totals",
+        "All false positives, all false negatives",
+        f"What AP at IoU {FOREGROUND:g} gains if all wrong detections come last, or if all objects that were not found "
+        "are no longer asked for. As it is: mean over classes with objects or detections, of the at most "
+        f"{settings.max_detections[-1]} highest-scored detections of an image.",
+        TIDE,
+        ("false positives", "false negatives", "as it is"),
+        columns,
+        [
+            [wrong, errors.false_positives, errors.ap + errors.false_positives],
+            [unfound, errors.false_negatives, errors.ap + errors.false_negatives],
+            [wrong + unfound, 0.0 if errors.ap == errors.ap else np.nan, errors.ap],
+        ],
+        none,
+        main=1,
+    )
+    return [types, totals]
 
 
 def _by_class(errors: ErrorTypes, labels: Sequence[str]) -> AnalysisTable:
@@ -302,12 +317,12 @@ def _size(name: str, low: float, high: float) -> str:
     """A range of areas in words.
 
     >>> _size("all", 0.0, 1e10), _size("small", 0.0, 1024.0), _size("medium", 1024.0, 9216.0), _size("l", 9216.0, 1e10)
-    ('all', 'small, to 32^2', 'medium, 32^2 to 96^2', 'l, from 96^2')
+    ('all', 'small to 32²', 'medium 32² to 96²', 'l from 96²')
     """
-    ends = [f"{round(end**0.5)}^2" if round(end**0.5) ** 2 == end else f"{end:g}" for end in (low, high)]
+    ends = [f"{round(end**0.5)}²" if round(end**0.5) ** 2 == end else f"{end:g}" for end in (low, high)]
     if low <= 0:
-        return name if high >= 1e10 else f"{name}, to {ends[1]}"
-    return f"{name}, from {ends[0]}" if high >= 1e10 else f"{name}, {ends[0]} to {ends[1]}"
+        return name if high >= 1e10 else f"{name} to {ends[1]}"
+    return f"{name} from {ends[0]}" if high >= 1e10 else f"{name} {ends[0]} to {ends[1]}"
 
 
 def _table(
