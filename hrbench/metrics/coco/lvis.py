@@ -168,6 +168,11 @@ class LvisObjects:
         self.quantities = _quantities(self.kind, self.classes, self.settings)
         self.main = self.quantities[0].name
 
+    @property
+    def most_judged(self) -> int:
+        """How many detections of an image count at most."""
+        return self.settings.max_detections[-1]
+
     def own_criteria(self) -> dict[str, Any]:
         """The options by which it judges otherwise than LVIS; {} if its numbers are the official ones."""
         most = self.settings.max_detections[-1]

@@ -233,6 +233,38 @@ def test_options_are_checked(options: dict[str, Any], message: str) -> None:
     assert message in str(error.value)
 
 
+def _counts(written: Written, many: list[int]) -> list[Any]:
+    """The notes on results with so many detections of each image."""
+    images = [
+        {"id": n, "width": 64, "height": 64, "neg_category_ids": [], "not_exhaustive_category_ids": []}
+        for n in range(1, len(many) + 1)
+    ]
+    box = {"category_id": 1, "bbox": [4, 4, 8, 8]}
+    truth = {
+        "images": images,
+        "annotations": [{"id": 1, "image_id": 1, "area": 64, "segmentation": [], **box}],
+        "categories": [{"id": 1, "name": "cup", "frequency": "f"}],
+    }
+    rows = [{"image_id": n, "score": 1 / (1 + k), **box} for n, count in enumerate(many, 1) for k in range(count)]
+    metric, (one, other) = LvisBoxes(), written(truth, rows)
+    target = metric.read_target(one)
+    predictions = metric.read_predictions(other, target)
+    return metric.input_notes(predictions, target, metric.measure(predictions, target))
+
+
+def test_detections_that_a_detector_seems_to_have_cut_are_told(written: Written) -> None:
+    (note,) = [one for one in _counts(written, [100, 100, 17, 100]) if one.kind == "cut_before"]
+    assert str(note) == (
+        "3 of 4 images have exactly 100 detections and none has more, of which 300 are judged: AP and AR are lower "
+        "than they could be if the detector kept no more; let it keep 300 of an image"
+    )
+
+
+@pytest.mark.parametrize("many", [[100, 100, 17], [97, 97, 97], [300, 300, 300], [101, 100, 100, 100], [0, 0, 0]])
+def test_other_counts_say_nothing_of_a_detector(written: Written, many: list[int]) -> None:
+    assert "cut_before" not in [one.kind for one in _counts(written, many)]
+
+
 def test_another_limit_is_no_official_number() -> None:
     assert LvisBoxes().own_criteria() == {} and LvisMasks(max_detections=100).own_criteria() == {"max_detections": 100}
 
