@@ -87,9 +87,7 @@ def test_a_network_without_offset_maps_is_refused(tmp_path):
     variant = Variant("spot", "spot", "pose", (256, 192))
     scheme = SimpleNamespace(scheme=KeypointScheme(("spot", "other"), (), (0.05, 0.05)))
     task = Pose(variant, scheme, dataclasses.asdict(BY_NAME["udp-combined"]))
-    with pytest.raises(
-        EntryError, match=r"\(1, 2, 64, 48\) .*\(1, 6, h, w\), 3 of each joint with decoding: comb"
-    ):
+    with pytest.raises(EntryError, match=r"\(1, 2, 64, 48\) .*\(1, 6, h, w\), 3 of each joint with decoding: comb"):
         task.check_output(torch.zeros(1, 2, 64, 48), [(256, 192)])
     task.check_output(torch.zeros(1, 6, 64, 48), [(256, 192)])
 
