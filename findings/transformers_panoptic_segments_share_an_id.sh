@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # transformers' panoptic post-processing gives two segments one number, so that a thing and another cannot be told apart.
 #
-# Versions: transformers 5.24.0, torch 2.15.0, torchvision 0.29.2, numpy 2.4.6.
+# Versions: transformers 5.24.0, torch 2.14.1, numpy 2.4.6, pillow 13.0.0.
 #
 # `label_ids_to_fuse` names the classes whose parts are one segment, as COCO wants it of stuff. Where a later query is of
 # such a class that was there before, `compute_segments` sets its counter back to that segment's number, and the next new
@@ -23,14 +23,14 @@ folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "${PYTHON:-python3}" -m venv env
-env/bin/pip install --quiet --disable-pip-version-check transformers==5.24.0 torch==2.15.0 torchvision==0.29.2 \
-  numpy==2.4.6 pillow
+env/bin/pip install --quiet --disable-pip-version-check transformers==5.24.0 torch==2.14.1 \
+  numpy==2.4.6 pillow==13.0.0
 
 cat >fuse.py <<'E2'
 from types import SimpleNamespace
 
 import torch
-from transformers import MaskFormerImageProcessor
+from transformers import MaskFormerImageProcessorPil
 
 NAMES = ["cat", "dog", "horse", "grass"]
 queries = ["cat", "grass", "dog", "grass", "horse"]
@@ -39,7 +39,7 @@ for number, name in enumerate(queries):
     classes[0, number, NAMES.index(name)] = 9.0
     masks[0, number, 2 * number : 2 * number + 2] = 20.0  # each has two rows of the picture
 outputs = SimpleNamespace(class_queries_logits=classes, masks_queries_logits=masks)
-(found,) = MaskFormerImageProcessor().post_process_panoptic_segmentation(outputs, label_ids_to_fuse={3})
+(found,) = MaskFormerImageProcessorPil().post_process_panoptic_segmentation(outputs, label_ids_to_fuse={3})
 rows = found["segmentation"][::2, 0].tolist()
 for name, row, one in zip(queries, rows, found["segments_info"], strict=True):
     print(f"{name:6} {row} {one['id']}")

@@ -86,9 +86,11 @@ def render_class_map(
 ) -> np.ndarray:
     """The image beside itself in grey, tinted by class, above the names of the classes there; uint8 (h, w, 3) BGR.
 
-    image: uint8 (H, W, 3) BGR. classes: (H, W) class indices, larger ones for no class; of another size than the image
-    (a prediction that was given), they are stretched to it. borders: (H, W) numbers of segments, between which white
-    lines are drawn.
+    image: uint8 (H, W, 3) BGR.
+    classes: (H, W) class indices, larger ones for no class; of another size than the image (a prediction that was
+        given), they are stretched to it.
+    scheme: the classes.
+    borders: (H, W) numbers of segments, between which white lines are drawn; None for no lines.
     """
     factor = PANEL / max(image.shape[:2])
     size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
