@@ -19,7 +19,6 @@ from hrbench.core.plugins import exists, names, resolve
 from hrbench.core.resources import shared
 from hrbench.errors import InputError
 from hrbench.judge.comparability import same_value
-from hrbench.types import FROM_FILES
 
 NAMES = [
     *(f"pose_hrnet_w{w}_coco_{size}" for w in (32, 48) for size in ("256x192", "384x288")),
@@ -161,7 +160,7 @@ def test_data_set_row_is_in_order(name: str):
     row = datasets()[name]
     assert row.name == name and row.title and row.home
     assert exists("hrbench.datasets", row.use)
-    assert row.task in (*names("hrbench.tasks"), *FROM_FILES)
+    assert row.task in names("hrbench.tasks")
     assert set(row.metrics) <= set(names("hrbench.metrics")) and row.metrics
     taken = arguments(f"{resolve('datasets', row.use).__module__}:{resolve('datasets', row.use).__name__}")
     assert taken is not None and set(row.args) <= set(taken)
