@@ -101,6 +101,14 @@ def mpii_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder, folder / metric.prediction_file, list(dict.fromkeys(images)), samples)
 
 
+def posetrack_case(metric: Any, folder: Path) -> Case:
+    truth, results = random_files("random_poses").posetrack(5, frames=14)
+    (folder / "truth.json").write_text(json.dumps(truth))
+    ids = sorted({row["image_id"] for row in truth["annotations"]})
+    samples = [Prediction(i, [row for row in results if row["image_id"] == i]) for i in ids]
+    return Case(metric, folder / "truth.json", folder / metric.prediction_file, ids, samples)
+
+
 def face_case(metric: Any, folder: Path) -> Case:
     rng = np.random.default_rng(2)
     points = rng.uniform(50, 250, (24, 68, 2))
@@ -178,6 +186,7 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "nme": face_case,
     "pck": coco_case,
     "panoptic-quality": panoptic_case,
+    "posetrack-ap": posetrack_case,
     "topk": topk_case,
     "wholebody-keypoints": coco_case,
 }
