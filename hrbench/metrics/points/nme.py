@@ -174,8 +174,8 @@ class Nme:
         return State(self.name, self.version, params, arrays)
 
     def input_notes(self, predictions: np.ndarray, target: FaceList, state: State) -> list[Note]:
-        """What was found on reading the faces, and whether predictions lie one pixel beside the landmarks in x and in y,
-        as counted from another origin.
+        """What was found on reading the faces, and whether predictions lie one pixel beside the landmarks, as counted
+        from another origin.
         """
         told = [Note("faces_read", text) for text in target.notes]
         rows = state.arrays["row"]
