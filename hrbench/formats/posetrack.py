@@ -44,7 +44,8 @@ class TrackedPeople:
     images: (I,) int64 ids, rising.
     known: ids of all frames.
     image: (G,) int64, rising: the frame of each person, as a place in `images`.
-    points: (G, 15, 2) float64, px; there: (G, 15) bool, which are labelled.
+    points: (G, 15, 2) float64, px.
+    there: (G, 15) bool, which are labelled.
     head: (G,) float64, 0.6 of the head box's diagonal, px.
     regions: id of a frame -> polygons (M, 2), px.
     """
@@ -64,7 +65,9 @@ class ScoredPoses:
     """N predicted poses in judged frames, in the order of the file, without joints in regions to ignore.
 
     image: (N,) int64, the frame as a place in `TrackedPeople.images`.
-    points: (N, 15, 2) float64, px; there: (N, 15) bool; score: (N, 15) float64.
+    points: (N, 15, 2) float64, px.
+    there: (N, 15) bool, which are predicted.
+    score: (N, 15) float64.
     ignored, outside, unscored: how many joints lie in regions, poses in frames not annotated, joints without score.
     """
 

@@ -199,7 +199,7 @@ def _frame(poses: ScoredPoses, people: TrackedPeople, frame: int) -> tuple[np.nd
 
 
 def _statistic(arrays: Mapping[str, np.ndarray]) -> Any:
-    """Image weights (B, I) -> (B, 8) numbers, NaN where nothing is labelled."""
+    """Image weights (B, I) -> (B, 8) numbers, NaN if nothing is labelled."""
     image = np.repeat(np.arange(len(arrays["image"])), arrays["found"])
     ranked = []
     for joint in range(len(JOINTS)):
@@ -219,7 +219,7 @@ def _statistic(arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 def _precision(weights: np.ndarray, rows: np.ndarray, hit: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """(B,) average precision of a joint; NaN where it is labelled nowhere.
+    """(B,) average precision of a joint; NaN if it is labelled nowhere.
 
     rows: (n,) the image of each predicted joint, best score first.
     hit: (n,) whether it is right.
