@@ -18,6 +18,7 @@ from hrbench.core import units
 from hrbench.core.text import last_lines
 from hrbench.report import figures, machines, page
 from hrbench.report.csv import render_csv
+from hrbench.report.explained import explanations
 from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
@@ -117,6 +118,7 @@ def render_html(
         headlines={table.name: headline(table) for table in tables},
         plots=figures.plots(results, tables),
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
+        explained=explanations(results, labels),
         missing=missing(results),
         strips=strips(results),
         throughputs=throughput_plots(results),
@@ -130,7 +132,7 @@ def render_html(
         downloads=_downloads(tables),
         facts=facts,
         facts_of=facts.of,
-        css=page.text_of("report.css"),
+        css=page.text_of("report.css") + page.text_of("explained.css"),
         script=page.text_of("report.js"),
     )
 

@@ -46,7 +46,7 @@ class AnalysisCurves:
     x_label, y_label: of the axes, with units.
     names: of the K lines.
     x: (N,) float64, rising; shared by all lines.
-    y: (K, N) float64; NaN where a line has no value.
+    y: (K, N) float64; NaN if a line has no value there.
     diagonal: whether y = x is drawn for comparison, as in a reliability diagram.
     """
 
