@@ -57,7 +57,13 @@ class AnnotatedJoints:
     def of(
         cls, keypoints: np.ndarray, area: np.ndarray, sigmas: np.ndarray, mirror: np.ndarray | None
     ) -> AnnotatedJoints:
-        """keypoints: (G, K, 3) x, y, visibility; area: (G,) px^2; sigmas: (K,)."""
+        """Of the columns of annotations.
+
+        keypoints: (G, K, 3) x, y in px, visibility.
+        area: (G,) px^2.
+        sigmas: (K,) the spread of each joint.
+        mirror: as above.
+        """
         points, seen = np.ascontiguousarray(keypoints[..., :2]), keypoints[..., 2] > 0
         return cls(points, seen, area + np.spacing(1), (np.asarray(sigmas, np.float64) * 2) ** 2, mirror)
 

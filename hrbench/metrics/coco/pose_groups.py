@@ -33,7 +33,7 @@ class GroupScores:
 
     labels: of the groups.
     people: (G,) float64, how many count.
-    ap, ar: (G,) float64, over all thresholds; NaN where nobody counts.
+    ap, ar: (G,) float64, over all thresholds; NaN if nobody counts.
     members: (G, P) bool, which of all annotated people are in each.
     """
 
