@@ -97,16 +97,12 @@ def joints_of(named: Sequence[str], sigmas: Sequence[float]) -> tuple[tuple[str,
 
 
 def _costs_table(costs: PoseCosts, sided: bool) -> AnalysisTable:
-    rows = (*PARTS, "all that is lost")
     values = np.column_stack([costs.counts, costs.alone, costs.in_turn])
-    values = np.concatenate([values, [[np.nan, np.nan, 1.0 - costs.ap]]])
-    scores, inversion, last, total = (rows.index(name) for name in ("scores", "inversion", "remaining", rows[-1]))
+    scores, inversion, last = (PARTS.index(name) for name in ("scores", "inversion", "remaining"))
     reasons = {
         (scores, 0): "scores are put right, not counted",
         (last, 0): "it is what remains, not a kind of error",
         (last, 1): "it is what remains after all others",
-        (total, 0): "it is the sum of the column",
-        (total, 1): "parts that are put right alone do not sum to it",
     }
     if not sided:
         values[inversion] = np.nan
@@ -119,8 +115,8 @@ def _costs_table(costs: PoseCosts, sided: bool) -> AnalysisTable:
         f"(background: below OKS {LOCALISED:g} with everybody), and so are people whom nobody finds."
     )
     return AnalysisTable(
-        "errors", "What errors cost in AP", definition, SOURCE, rows,
-        ("joints or people", "AP if put right alone", "AP if put right in turn"), ("count", "fraction", "fraction"),
+        "errors", "What errors cost in AP", definition, SOURCE, PARTS,
+        ("joints or people", "AP gained alone", "AP gained in turn"), ("count", "fraction", "fraction"),
         values, reasons, main=2,
     )  # fmt: skip
 
