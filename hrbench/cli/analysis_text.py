@@ -28,22 +28,22 @@ def text_of(analysis: Analysis, width: int, every: bool = False, first: bool = F
 
     width: of a line, in characters.
     every: whether all rows of long tables are shown.
-    first: whether only the first section is.
+    first: whether only the first section is, without what its numbers are.
     """
     width = max(width, NARROWEST)
-    parts = [section_text(one, width, every) for one in analysis.sections[: 1 if first else None]]
+    parts = [section_text(one, width, every, not first) for one in analysis.sections[: 1 if first else None]]
     return "\n\n".join(parts) or "nothing to tell"
 
 
-def section_text(one: AnalysisSection, width: int, every: bool) -> str:
-    """One section: its title, its numbers, what they are."""
+def section_text(one: AnalysisSection, width: int, every: bool, defined: bool = True) -> str:
+    """One section: its title, its numbers, and if `defined` what they are."""
     if isinstance(one, AnalysisTable):
         body = _table(one, width, every)
     elif isinstance(one, AnalysisCurves):
         body = _curves(one, width, every)
     else:
         body = _matrix(one, width, every)
-    said = " ".join(filter(None, [one.definition, f"[{one.source}]" if one.source else ""]))
+    said = " ".join(filter(None, [one.definition, f"[{one.source}]" if one.source else ""])) if defined else ""
     told = textwrap.wrap(said, width - 2, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([*textwrap.wrap(one.title, width), *body, *told])
 
