@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from random_streets import save
+from random_streets import save, write
 from scipy import ndimage
 
 from hrbench.metrics.labels import label_analysis
 from hrbench.metrics.labels.bands import BANDS, WIDTHS, ring_counts, rings
+from hrbench.metrics.labels.cityscapes import CityscapesIoU
 from hrbench.metrics.labels.classes import IGNORED
 from hrbench.metrics.labels.label_analysis import spread
 from hrbench.metrics.labels.mean_iou import MeanIoU
@@ -148,3 +149,24 @@ def test_without_a_judged_pixel_there_is_nothing_to_explain(tmp_path: Path) -> N
     save(tmp_path / "labels/a.png", np.full((4, 5), 255, np.uint8))
     save(tmp_path / "results/a.png", np.zeros((4, 5), np.uint8))
     assert analysed(MeanIoU(classes=2), tmp_path).sections == ()
+
+
+def test_of_cityscapes_the_evaluated_classes_are_told(tmp_path: Path) -> None:
+    write(tmp_path, 3, 2)
+    metric = CityscapesIoU()
+    target = metric.read_target(tmp_path / "gtFine/val")
+    predictions = metric.read_predictions(tmp_path / "results", target)
+    state = metric.measure(predictions, target)
+    found: dict[str, Any] = {one.key: one for one in metric.analyse(predictions, target, state).sections}
+    scores = {score.quantity.name: score.value for score in metric.summarise(state, 0)}
+    iou = dict(zip(found["classes"].rows, found["classes"].values[:, 0].tolist(), strict=True))
+    told = {name: scores[f"IoU/{name}"] for name in iou}
+    assert len(iou) == 19 and iou == pytest.approx(
+        {name: np.nan if v is None else v for name, v in told.items()}, nan_ok=True
+    )
+    # pixels near edges and inside are all that are judged, as the matrix has them
+    assert found["edges"].values[:, 4].sum() == found["confusion"].counts.sum() > 0
+    right = np.diag(found["confusion"].counts).sum() / found["confusion"].counts.sum()
+    assert found["edges"].values[:, 4] @ np.nan_to_num(found["edges"].values[:, 1]) == pytest.approx(
+        right * found["confusion"].counts.sum()
+    )
