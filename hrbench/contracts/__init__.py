@@ -12,6 +12,7 @@ the contract, an incomplete capability, and a member that looks like a misspelt 
 
 from __future__ import annotations
 
+from hrbench.contracts.analyses import Analyses
 from hrbench.contracts.costs import CostProbe, CostSubject, Evaluated, FedImages, MeasuresInProcesses, NeedsOwnProcess
 from hrbench.contracts.datasets import (
     DataSet,
@@ -73,6 +74,7 @@ __all__ = [
     "OPTIONAL",
     "PREPARES",
     "REQUIRED",
+    "Analyses",
     "ChecksOutput",
     "ChoosesProtocol",
     "CostProbe",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from hrbench.contracts.analyses import Analyses
 from hrbench.contracts.costs import CostProbe, FedImages, MeasuresInProcesses, NeedsOwnProcess
 from hrbench.contracts.datasets import (
     DataSet,
@@ -78,7 +79,15 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, JudgesAtMost, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers),
+    "hrbench.metrics": (
+        JudgedByImage,
+        JudgesAtMost,
+        NotesInput,
+        DescribesPredictions,
+        HasCriteria,
+        GainedNumbers,
+        Analyses,
+    ),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (

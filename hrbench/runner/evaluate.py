@@ -23,6 +23,7 @@ from hrbench.errors import in_words
 from hrbench.models.build import build
 from hrbench.models.runtimes.configured import Configured, in_force
 from hrbench.runner import pipeline, precomputed
+from hrbench.runner.analysing import analysed
 from hrbench.runner.detection_limits import network_limit_notes
 from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import render_images
@@ -31,9 +32,11 @@ from hrbench.runner.prepare import Assembled, assemble, load_network, weights_re
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
 from hrbench.runner.stored_scores import main_first
+from hrbench.store.analyses import FILE, write_analyses
 from hrbench.store.integrity import digests_of
 from hrbench.store.states import state_file, write_state
 from hrbench.types import (
+    Analysis,
     DatasetRecord,
     Event,
     FileRecord,
@@ -246,9 +249,10 @@ class _Scores:
 
 
 def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verify: bool) -> _Scores:
-    """Scores of the prediction files; the states of the metrics are stored beside them."""
+    """Scores of the prediction files; the states of the metrics and their error analyses are stored beside them."""
     scores: list[Measurement] = []
     states: list[State] = []
+    analyses: list[Analysis] = []
     notes: list[Remark] = []
     for metric in parts.metrics:
         target = metric.read_target(parts.dataset.target)
@@ -257,11 +261,16 @@ def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verif
         write_state(state, folder / state_file([each.name for each in parts.metrics], len(states)))
         states.append(state)
         notes += metric.input_notes(predictions, target, state) if isinstance(metric, NotesInput) else []
+        made, failed = analysed(metric, predictions, target, state)
+        analyses += made
+        notes += failed
         summary = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
         scores += main_first(summary, metric)
         if verify:
             reference = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
             notes.append(verdict(summary, reference, metric))
+    if analyses:
+        write_analyses(analyses, folder / FILE)
     return _Scores(scores, states[0], notes)
 
 

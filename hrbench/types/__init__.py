@@ -10,6 +10,7 @@ as the literature writes them ("256x192"); accuracies are fractions in [0, 1]; t
 
 from __future__ import annotations
 
+from hrbench.types.analyses import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable
 from hrbench.types.conditions import BatchTime, Conditions
 from hrbench.types.measurements import Better, Measurement, Quantity, Unit
 from hrbench.types.networks import NOT_READ, TASKS, LibraryInput, ModelRef, RuntimeSettings, Variant
@@ -33,6 +34,11 @@ from hrbench.types.suites import DatasetRow, Entry, Known, Suite
 __all__ = [
     "NOT_READ",
     "TASKS",
+    "Analysis",
+    "AnalysisCurves",
+    "AnalysisMatrix",
+    "AnalysisSection",
+    "AnalysisTable",
     "BatchTime",
     "Better",
     "ByImage",
