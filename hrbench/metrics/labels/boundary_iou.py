@@ -62,6 +62,7 @@ class BoundaryIoU:
     prediction_file = "predictions"
     prediction_form = MeanIoU.prediction_form
     oracle = "OpenCV, class by class,"
+    quality_is = "mean boundary IoU of the classes in the image"
     main = "boundary_mIoU"
     quantities: tuple[Quantity, ...]
 

@@ -122,6 +122,7 @@ class MeanIoU:
         "truth",
     )
     oracle = "a plain count, class by class,"
+    quality_is = "mean IoU of the classes in the image"
     main = "mIoU"
     quantities: tuple[Quantity, ...]
 
