@@ -24,6 +24,12 @@
 
   function makeSortable(table) {
     const rows = rowsOf(table).map((row, place) => ({ row, place, body: row.parentNode, cells: [...row.cells] }));
+    const sectionOf = new Map();
+    let section = table.tBodies[0];
+    for (const body of table.tBodies) {
+      if (body.classList.contains("section")) section = body;
+      for (const row of body.querySelectorAll("tr.row")) sectionOf.set(row, section);
+    }
     table.addEventListener("click", (event) => {
       const button = event.target.closest("th[data-column] > button");
       if (!button) return;
@@ -42,7 +48,7 @@
       const numeric = !heading.classList.contains("text");
       const keyed = rows.map(({ row, place, cells }) => ({ row, place, key: keyOf(cells, column, numeric) }));
       keyed.sort((a, b) => compare(a, b, next === "ascending" ? 1 : -1));
-      keyed.forEach(({ row }) => table.tBodies[0].append(row));
+      keyed.forEach(({ row }) => sectionOf.get(row).append(row)); // rows of two sections are not compared
     });
   }
 
