@@ -94,9 +94,9 @@ def render_html(
     commit: str = "",
     left_out: Sequence[str] = (),
     tables: Sequence[Table] | None = None,
-    pictures: Gallery | None = None,
     replaced: Sequence[Replaced | None] = (),
     leaders: Sequence[Leader] | None = None,
+    pictures: Gallery | None = None,
 ) -> str:
     """The whole page.
 
@@ -111,9 +111,9 @@ def render_html(
     commit: of the checkout that the suite lies in, "" for none.
     left_out: sentences on what is stored beside the results and not shown.
     tables: of the layout; built if None.
-    pictures: of these results; by default all of them, within the page.
     replaced: of each result what it took the place of; () for nothing.
     leaders: what the first screen says of each task and data set; found if None.
+    pictures: of these results; by default all of them, within the page.
     """
     if tables is None:
         tables = build_tables(results, layout, read_published(layout) if published is None else published)

@@ -94,9 +94,9 @@ def write(
         commit=commit,
         left_out=left_out,
         tables=tables,
-        pictures=pictures,
         replaced=before,
         leaders=first,
+        pictures=pictures,
     )
     _put_beside(folder / BESIDE, pictures.copies)
     texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
