@@ -189,7 +189,7 @@ def select(qualities: Mapping[str, Mapping[int | str, float]], count: int, among
 
     >>> networks = {"a": {1: 0.1, 2: 0.9, 3: 0.5, 4: 0.8}, "b": {1: 0.2, 2: 0.3, 3: 0.5, 4: 0.8}}
     >>> select(networks, 1, {1, 2, 3, 4})
-    {1: 'worst', 2: 'disagreed', 3: 'typical'}
+    {1: 'worst', 2: 'disagreed', 4: 'typical'}
     """
     each = list(qualities.values())
     shared = [image for image in each[0] if image in among and all(image in one for one in each)]
