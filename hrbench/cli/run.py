@@ -10,14 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrbench.cli import listing
 from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of
-from hrbench.cli.text import columns
+from hrbench.cli.summary import summary_text
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
 from hrbench.types import Event, Note, Result
 
 if TYPE_CHECKING:
+    from hrbench.report.write import Written
     from hrbench.store.run_folder import RunFolder
 
 MAX_NOTES = 12
@@ -36,7 +36,7 @@ def run(args: Namespace, echo: Echo) -> int:
     finally:
         display.close()
     report = _write_reports([folder], suite.table, folder.path, echo, keep=True)
-    echo(_summary(results, report))
+    echo(summary_text(results, report.leaders, _notes(results), report.page))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)
@@ -66,24 +66,8 @@ class _ReportLoaded:
                 import_module(module)
 
 
-def _summary(results: Sequence[Result], report: Path) -> str:
-    """A line for each entry with its first score, what changes numbers, and the path of the report."""
-    table = [["entry", "", "points", "95 % interval", ""]]
-    for result in results:
-        first = next((score for score in result.scores if score.value is not None), None)
-        if first is None or first.value is None:
-            table.append([result.name, "", "-", "", _without_points(result)])
-            continue
-        points = listing.show(first.value, first.quantity.unit)
-        ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
-        tag = f"{_limited(result)}: not comparable" if result.limited else ""
-        table.append([result.name, first.quantity.label, points, ends, tag])
-    notes = "".join(f"\n{line}" for line in _notes(results))
-    return f"\n{columns(table, right=(2,))}\n{notes}\nreport: {report}"
-
-
 def _notes(results: Sequence[Result]) -> list[str]:
-    """A line for each different note on the numbers, with the entries it is of, and an empty one after them."""
+    """A line for each different note on the numbers, with the entries it is of."""
     found: dict[Note, list[str]] = {}
     for result in results:
         for note in result.notes:
@@ -93,28 +77,7 @@ def _notes(results: Sequence[Result]) -> list[str]:
         f"note: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}: {note}" for note, names in found.items()
     ]
     more = [f"{len(lines) - MAX_NOTES} further notes are in the report"] if len(lines) > MAX_NOTES else []
-    return [*lines[:MAX_NOTES], *more, ""] if lines else []
-
-
-def _limited(result: Result) -> str:
-    """Which images a limited result was measured on: by earlier versions the first ones."""
-    rule = result.provenance.limit_rule
-    return f"{result.limited} images only, spread over the set" if rule else f"first {result.limited} images only"
-
-
-def _without_points(result: Result) -> str:
-    """Why there is no score: what is missing, what failed, or that a server has the ground truth."""
-    if result.status == "costs_only":
-        return "costs only"
-    if archive := result.provenance.submission:
-        return f"no public ground truth: submit {Path(result.folder) / archive.file}"
-    reasons = [result.reason, *(str(score.reason) for score in result.scores if score.reason is not None)]
-    return f"{result.status}: {_short(next(filter(None, reasons), 'no score'))}"
-
-
-def _short(text: str, max_length: int = 150) -> str:
-    text = "; ".join(text.splitlines())
-    return text if len(text) <= max_length else text[: max_length - 3] + "..."
+    return [*lines[:MAX_NOTES], *more]
 
 
 def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
@@ -126,8 +89,8 @@ def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
 
 def _write_reports(
     runs: Sequence[RunFolder], table: str, out: Path, echo: Echo, every: bool = False, keep: bool = False
-) -> Path:
-    from hrbench.report.write import write_reports
+) -> Written:
+    from hrbench.report.write import write
 
     results = [
         result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
@@ -139,7 +102,7 @@ def _write_reports(
     for sentence in left_out:
         echo(sentence)
     heads = [run.read_run() for run in runs]
-    return write_reports(
+    return write(
         results,
         out,
         title=" and ".join(dict.fromkeys(head.title or head.suite for head in heads)),
@@ -147,6 +110,7 @@ def _write_reports(
         environments=[run.read_environment() for run in runs],
         suites=[run.read_text("suite.yaml") for run in runs],
         options=heads[0].options if len(heads) == 1 else (),
+        commit=heads[0].commit if len(heads) == 1 else "",
         left_out=left_out,
         keep=keep,
     )
@@ -163,7 +127,7 @@ def report(args: Namespace, echo: Echo) -> int:
     _note_empty_tables(args.table, runs, echo, args.all)
     table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
     out = Path(args.out) if args.out else runs[0].path
-    echo(f"report: {_write_reports(runs, table, out, echo, args.all)}")
+    echo(f"report: {_write_reports(runs, table, out, echo, args.all).page}")
     return 0
 
 

@@ -23,6 +23,7 @@ from hrbench.contracts.metrics import (
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
+    JudgesAtMost,
     Metric,
     NotesInput,
 )
@@ -32,6 +33,7 @@ from hrbench.contracts.networks import (
     DescribesCount,
     FixedBatch,
     FixedPrecision,
+    KeepsAtMost,
     NamesLabels,
     OwnEngine,
     TakesScales,
@@ -77,7 +79,15 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers, Analyses),
+    "hrbench.metrics": (
+        JudgedByImage,
+        JudgesAtMost,
+        NotesInput,
+        DescribesPredictions,
+        HasCriteria,
+        GainedNumbers,
+        Analyses,
+    ),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (
@@ -88,6 +98,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         CountedByPart,
         TakesScales,
         CountsLabels,
+        KeepsAtMost,
         NamesLabels,
     ),
 }

@@ -107,7 +107,7 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         size = units.size(result.entry.variant.input)
         divisor = described(measured_cost.quantity).divisor
         x = units.shown(measured_cost.value, measured_cost.quantity.unit, divisor)
-        label = f"{row.cells[0].text} {size}".rstrip()
+        label = f"{row.called} {size}".rstrip()
         facts = [label, units.with_unit(measured_cost.value, measured_cost.quantity.unit, own=divisor)]
         if values:
             facts.append(f"{table.columns[index].heading} {row.cells[index].text}")

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hrbench.core.collector import PausedCollector
 from hrbench.core.files import write_whole
-from hrbench.report import current, machines
-from hrbench.report.choose import choose_layout
+from hrbench.report import current, machines, ties
+from hrbench.report.choose import choose_layout, unshown
 from hrbench.report.csv import render_csv
+from hrbench.report.former import former_results, replaced
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import read_published
+from hrbench.report.summary import Leader, leaders
 from hrbench.report.table import build_tables
 from hrbench.types import Result
 
 
-def write_reports(
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report. page: its path. leaders: what its first screen says of each task and data set."""
+
+    page: Path
+    leaders: tuple[Leader, ...]
+
+
+def write_reports(results: Sequence[Result], folder: str | Path, **more: Any) -> Path:
+    """As `write`; the path of the page."""
+    return write(results, folder, **more).page
+
+
+@PausedCollector()
+def write(
     results: Sequence[Result],
     folder: str | Path,
     *,
@@ -27,10 +45,11 @@ def write_reports(
     environments: Sequence[Mapping[str, Any]] = (),
     suites: Sequence[str] = (),
     options: Sequence[str] = (),
+    commit: str = "",
     left_out: Sequence[str] = (),
     keep: bool = False,
-) -> Path:
-    """report.html, .md, .csv and .tex below `folder`; the path of the page.
+) -> Written:
+    """report.html, .md, .csv and .tex below `folder`.
 
     results: of one run or several, each with its `folder`, which contains its rendered images.
     folder: for the files.
@@ -38,6 +57,7 @@ def write_reports(
     table: a layout's name or path, "" for the default of the tasks.
     environments, suites: one for each run.
     options: command-line options of the run, as typed ("--limit 3").
+    commit: of the checkout that the suite lies in, "" for none.
     left_out: sentences on what is stored beside the results and not shown.
     keep: whether a report that shows all of this already is left as it is (`current.py`); results must be stored.
 
@@ -46,11 +66,18 @@ def write_reports(
     folder = Path(folder)
     layout = choose_layout(results, table)
     published = read_published(layout)
-    stated = (title, layout, published, environments, suites, options, left_out)
+    stated = (title, layout, published, environments, suites, options, commit, left_out)
     key = current.key_of(results, stated) if keep else ""
-    if keep and current.is_current(folder, key):
-        return folder / "report.html"
-    tables = build_tables(results, layout, published)
+    if keep and (known := current.leaders_of(folder, key)) is not None:
+        return Written(folder / "report.html", known)
+    left_out = [*left_out, *unshown(results, layout)]
+    paired = ties.remembered(folder)
+    tables = build_tables(results, layout, published, paired.interval)
+    before = [
+        None if former is None else replaced(result, former, paired.interval)
+        for result, former in zip(results, former_results(results), strict=True)
+    ]
+    first = tuple(leaders(results, tables, before))
     page = render_html(
         results,
         layout,
@@ -60,8 +87,11 @@ def write_reports(
         title=title,
         published=published,
         options=options,
+        commit=commit,
         left_out=left_out,
         tables=tables,
+        replaced=before,
+        leaders=first,
     )
     texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
     for ending, text in texts.items():
@@ -70,6 +100,7 @@ def write_reports(
             lambda stream, text=text: stream.write(text.encode()),
             remedy="choose a folder with --out",
         )
+    ties.remember(folder, paired)
     if keep:
-        current.note(folder, key)
-    return folder / "report.html"
+        current.note(folder, key, first)
+    return Written(folder / "report.html", first)

@@ -24,6 +24,7 @@ from hrbench.models.build import build
 from hrbench.models.runtimes.configured import Configured, in_force
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.analysing import analysed
+from hrbench.runner.detection_limits import network_limit_notes
 from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import render_images
 from hrbench.runner.orientation import orientation_note
@@ -162,6 +163,7 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     turned = orientation_note(limited(samples, entry.limit))  # raises before the network is built
     prepared = _network(parts, settings)
     net, notes = prepared.net, prepared.notes
+    notes += network_limit_notes(prepared.own, entry.protocol, parts.metrics)
     predictions = pipeline.predict(
         parts.task,
         net,
@@ -193,11 +195,13 @@ class _Prepared:
     """A network that is ready to be called.
 
     net: what is called.
+    own: the network itself.
     notes: sentences from loading it.
     runtime: what prepared it, with further notes once it was called.
     """
 
     net: Any
+    own: Any
     notes: list[Remark]
     runtime: Configured
 
@@ -216,7 +220,7 @@ def _network(parts: Assembled, settings: Settings) -> _Prepared:
     example = torch.zeros(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
     made = runtime(entry.runtime)
     prepared = made.prepare(net, list(example) if entry.variant.task == "detection" else example)
-    return _Prepared(prepared, notes, made)
+    return _Prepared(prepared, net, notes, made)
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], folder: Path) -> None:

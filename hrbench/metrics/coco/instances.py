@@ -155,6 +155,11 @@ class CocoObjects:
         self.quantities = described(FORMS[self.kind], self.settings, self.classes.known_labels(), self.remark)
         self.main = self.quantities[0].name
 
+    @property
+    def most_judged(self) -> int:
+        """How many detections of an image and class count at most."""
+        return self.settings.max_detections[-1]
+
     def own_criteria(self) -> dict[str, Any]:
         """The options by which it judges otherwise than COCO does."""
         return own_criteria(self.settings, INSTANCES, FORMS[self.kind].option)
