@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_metrics import CASES, Case
+from metric_cases import Case, case_of
 
 from hrbench.contracts import Analyses
 from hrbench.store.analyses import fault_of, read_analyses, write_analyses
@@ -23,7 +23,7 @@ OFFERED = [
 @pytest.fixture(scope="module", params=OFFERED)
 def case(request, tmp_path_factory) -> Case:
     (point,) = entry_points(group="hrbench.metrics", name=request.param)
-    case = CASES[request.param](point.load()(), tmp_path_factory.mktemp(request.param))
+    case = case_of(point.load()(), tmp_path_factory.mktemp(request.param))
     case.metric.write_predictions(iter(case.samples), case.predictions)
     return case
 

@@ -89,6 +89,7 @@ class CrowdPoseAP:
     analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions.json"
     oracle = "pycocotools, on CrowdPose's areas and splits"
+    quality_is = "average precision within the image, mean over the thresholds of OKS"
     main = "AP"
     quantities: tuple[Quantity, ...] = _quantities()
     prediction_form = PredictionForm(

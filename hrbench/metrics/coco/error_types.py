@@ -100,7 +100,7 @@ def error_types(pairs: ImagePairs, match: Matched) -> ErrorTypes:
     objects = np.bincount(pairs.truth[pairs.counted], minlength=classes)
     gone = np.bincount(pairs.truth[missed], minlength=classes)
     unfound = np.bincount(pairs.truth[pairs.counted & ~match.used], minlength=classes)
-    curves = _Curves(pairs, match, classes)
+    curves = _Rankings(pairs, match, classes)
 
     ap = curves.ap(curves.base, objects)
     costs = np.zeros(len(KINDS))
@@ -149,7 +149,7 @@ def _fixable(kind: np.ndarray, meant: np.ndarray, match: Matched) -> tuple[np.nd
     return fixed, usable
 
 
-class _Curves:
+class _Rankings:
     """AP of detections by falling score, in the two orders of equal scores."""
 
     def __init__(self, pairs: ImagePairs, match: Matched, classes: int) -> None:
