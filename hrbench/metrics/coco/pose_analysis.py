@@ -21,8 +21,9 @@ SOURCE = "Ronchi and Perona, Benchmarking and Error Diagnosis in Multi-Instance 
 
 _RULES = (
     f"A joint's similarity is its own part of OKS. Of people found at OKS {LOCALISED:g} or more: a joint is good from "
-    f"{EXACT:g}, jitter from {NEAR:g} on; else an inversion if it is as near to the mirrored joint of the same person, "
-    "a swap if it is as near to the same or the mirrored joint of another person, whichever is nearer; else a miss."
+    f"{EXACT:g}, jitter from {NEAR:g} on; else, where {NEAR:g} is reached with another annotated joint, it is an "
+    "inversion if that is the mirrored joint of the same person, a swap if it is the same or the mirrored joint of "
+    "another person, whichever is nearer; else a miss."
 )
 _SHARE_COLUMNS = (*KINDS,)
 
