@@ -13,6 +13,7 @@ from hrbench.report import current, machines, ties
 from hrbench.report.choose import choose_layout, unshown
 from hrbench.report.csv import render_csv
 from hrbench.report.former import former_results, replaced
+from hrbench.report.full_tables import full_tables
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
@@ -78,6 +79,7 @@ def write(
         for result, former in zip(results, former_results(results), strict=True)
     ]
     first = tuple(leaders(results, tables, before))
+    texts = {"md": render_markdown(tables), "csv": render_csv(full_tables(results)), "tex": render_latex(tables)}
     page = render_html(
         results,
         layout,
@@ -92,9 +94,9 @@ def write(
         tables=tables,
         replaced=before,
         leaders=first,
+        texts=texts,
     )
-    texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
-    for ending, text in texts.items():
+    for ending, text in {**texts, "html": page}.items():
         write_whole(
             folder / f"report.{ending}",
             lambda stream, text=text: stream.write(text.encode()),
