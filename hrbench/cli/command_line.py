@@ -62,6 +62,11 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench report runs/pose
   hrbench report runs/ours runs/baseline --out both
   hrbench report runs/pose --table our_table.yaml""",
+    "explain": """examples:
+  hrbench explain runs/pose                       what weighs most in each entry
+  hrbench explain runs/detection:mask_rcnn_r50    all of one entry
+  hrbench explain runs/old:mask_rcnn_r50 --data data    of a run without analyses, from its predictions
+  hrbench explain runs/pose --json                every number, for programs""",
     "compare": """examples:
   hrbench compare runs/before runs/after
   hrbench compare v1.2 runs/pose --changed                a baseline against a run
@@ -121,7 +126,7 @@ Nothing is changed. Every latency of a run is watched in the same way, and says 
 MODULES = {
     "run": "run", "report": "run", "check": "check", "score": "score", "profile": "profile", "fetch": "fetch",
     "compare": "compare", "gate": "gate", "baseline": "gate",
-    "history": "history", "doctor": "doctor",
+    "history": "history", "doctor": "doctor", "explain": "explain",
 }  # fmt: skip
 """Command -> the module of `hrbench.cli` that holds its function, if that is not `commands`."""
 
@@ -158,6 +163,7 @@ def parser() -> argparse.ArgumentParser:
     _score(command("score", "score a file of predictions"))
     _profile(command("profile", "parameters, operations and latency of one network"))
     _report(command("report", "write html, md, csv and tex from stored results, of one run or several"))
+    _explain(command("explain", "why the scores of stored entries are what they are: what each kind of error costs"))
     for name, help in (
         ("models", "networks there are, and which weights are on this disk"),
         ("datasets", "data sets there are, and which are on this disk"),
@@ -327,6 +333,19 @@ def _report(command: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="also entries that are stored there and not of the last run"
     )
     command.add_argument("--out", metavar="DIR", help="where to write (the first run folder)")
+
+
+def _explain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN[:ENTRY]", help="a run folder, or one entry of it")
+    command.add_argument("--metric", metavar="NAME", default="", help="of this metric only")
+    command.add_argument(
+        "--data",
+        metavar="DIR",
+        default="",
+        help="folder of data sets, to analyse stored predictions of entries that were scored without an analysis",
+    )
+    command.add_argument("--all", action="store_true", dest="every", help="every row, point and pair")
+    command.add_argument("--json", action="store_true", help="every number as JSON")
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:

@@ -24,6 +24,7 @@ from hrbench.core.plugins import installed_version
 from hrbench.core.resources import shared
 from hrbench.errors import HrbenchError
 from hrbench.report.summary import Leader
+from hrbench.store.analyses import FILE as ANALYSIS
 from hrbench.types import Result
 from hrbench.version import __version__
 
@@ -75,7 +76,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _of_result(result: Result) -> list[Any]:
     folder = Path(result.folder)
-    beside = [drawing.file for drawing in result.drawings] + ([result.log] if result.log else [])
+    beside = [*(drawing.file for drawing in result.drawings), *([result.log] if result.log else [])]
+    beside += [ANALYSIS] if ANALYSIS in result.files else []
     past = sorted(path.name for path in folder.parents[1].glob(f"superseded/{escape(folder.name)}.*"))
     return [result.folder, sha256(folder / "result.json"), _facts(folder / name for name in beside), past]
 

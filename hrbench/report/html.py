@@ -18,6 +18,7 @@ from hrbench.core import units
 from hrbench.core.text import last_lines
 from hrbench.report import figures, machines, page, summary
 from hrbench.report.csv import render_csv
+from hrbench.report.explained import explanations
 from hrbench.report.former import Replaced
 from hrbench.report.full_tables import full_tables
 from hrbench.report.grid import Column, Table, TableRow, marker, part_heading, spanning, titled
@@ -132,6 +133,7 @@ def render_html(
         headlines={table.name: headline(table) for table in tables},
         plots=figures.plots(results, tables),
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
+        explained=explanations(results, labels),
         missing=missing(results),
         strips=strips(results),
         throughputs=throughput_plots(results),
@@ -149,7 +151,7 @@ def render_html(
         downloads=_downloads(texts or _texts(results, tables)),
         facts=facts,
         facts_of=facts.of,
-        css=page.text_of("report.css"),
+        css=page.text_of("report.css") + page.text_of("explained.css"),
         script=page.text_of("report.js"),
     )
 

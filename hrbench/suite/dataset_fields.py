@@ -91,6 +91,11 @@ class DatasetFields(BaseModel):
         description="COCO's form: labelled leaves out images whose is_labeled is false.",
         json_schema_extra={"enum": ["all", "labelled"]},
     )
+    origin: Any = Field(
+        None,
+        description="Points: what files count the top left pixel as (faces in .pts files: 1; MPII's predictions).",
+        json_schema_extra={"enum": [0, 1]},
+    )
     skeleton: Any = Field(
         None,
         description="Keypoints: the joints of a public set, with OKS constants and mirror pairs.",
@@ -117,12 +122,12 @@ class DatasetFields(BaseModel):
     )
     iou_thresholds: Any = Field(
         None,
-        description="COCO's AP of boxes and masks: up to 16 rising thresholds in place of 0.5 to 0.95.",
+        description="COCO's and LVIS's AP of boxes and masks: up to 16 rising thresholds in place of 0.5 to 0.95.",
         json_schema_extra={"type": ["number", "array"]},
     )
     oks_thresholds: Any = Field(
         None,
-        description="COCO's AP of keypoints: up to 16 rising thresholds in place of 0.5 to 0.95.",
+        description="AP of keypoints: up to 16 rising thresholds in place of 0.5 to 0.95.",
         json_schema_extra={"type": ["number", "array"]},
     )
     areas: Any = Field(
