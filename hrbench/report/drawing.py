@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from hrbench.core.shown_text import shown
+
 INK, RULE, PAPER = "#010203", "#010204", "#010205"
 SERIES = tuple(f"#0a0b0{index}" for index in range(1, 7))
 _CSS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--paper)"} | {
@@ -119,7 +121,7 @@ def line(axes: Any, xs: Sequence[float], ys: Sequence[float], **style: Any) -> N
 
 def plain(text: str) -> str:
     """One line without what XML forbids; a leading underscore, which hides a legend entry, is led by a space."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = " ".join("".join(c if c.isprintable() else " " for c in shown(text)).split())
     return f"\u200a{text}" if text.startswith("_") else text
 
 
@@ -136,13 +138,26 @@ def _tooltip(text: str) -> str:
     return "\n".join(map(plain, text.split("\n")))
 
 
+def _attributes(style: re.Match[str]) -> str:
+    """The declarations of a style attribute as attributes, without fonts, which are the page's."""
+    declared = (one.partition(":") for one in style[1].split(";") if one.strip())
+    named = ((name.strip(), value.strip()) for name, _, value in declared)
+    return "".join(f' {name}="{value}"' for name, value in named if name != "font-family")
+
+
 def _inline(svg: str, name: str, tooltips: Mapping[str, str], title: str) -> str:
-    """The `<svg>` element only: scalable, with a label, unique identifiers, and CSS variables for colours."""
+    """The `<svg>` element only: scalable, with a label, unique identifiers, and CSS variables for colours.
+
+    Its styles are attributes of their own: the page's Content-Security-Policy lets no `style` attribute or element in.
+    """
     svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.S)
+    svg = re.sub(r' style="([^"]*)"', _attributes, svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", svg)
     svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", svg)
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
+    label = f'role="img" aria-label="{escape(plain(title))}"'
+    svg = svg.replace("<svg ", f'<svg {label} stroke-linejoin="round" stroke-linecap="butt" ', 1)
 
     def titled(group: re.Match[str]) -> str:
         text = tooltips.get(group[1])

@@ -1,11 +1,9 @@
-"""The figures of the page: plots for each table, strips of latency samples, rendered predictions."""
+"""The figures of the page: plots for each table."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from hrbench.core import units
@@ -19,7 +17,6 @@ from hrbench.report.summary import headline
 from hrbench.report.table_cells import cost_of, unstable_text
 from hrbench.types import Better, Result
 
-_IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _AXES = (
     ("macs", {}, "GMACs"),
     ("parameters", {}, "Parameters (M)"),
@@ -43,20 +40,6 @@ class Plot:
     drawings: tuple[tuple[str, str], ...]
     measured: bool
     published: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedImage:
-    """One rendered prediction.
-
-    uri: its bytes as a data URI, "" if the file is missing.
-    kind: "worst" or "typical".
-    caption: also says that a file is missing.
-    """
-
-    uri: str
-    kind: str
-    caption: str
 
 
 def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
@@ -136,25 +119,3 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         )
     front = fronts(ranked, better)
     return [replace(point, front=place in front) for place, point in enumerate(points)]
-
-
-def rendered_images(result: Result, folder_of: Callable[[Result], Path]) -> list[RenderedImage]:
-    """The rendered images of one result, worst ones first; of a missing file only the caption."""
-    order = {"worst": 0, "typical": 1}
-    found = []
-    for drawing in sorted(result.drawings, key=lambda drawing: order.get(drawing.kind, 2)):
-        uri = data_uri(folder_of(result), drawing.file)
-        caption = drawing.caption or f"image {drawing.sample}"
-        found.append(
-            RenderedImage(uri, drawing.kind, caption if uri else f"{caption} (the file {drawing.file} is not there)")
-        )
-    return found
-
-
-def data_uri(folder: Path, file: str) -> str:
-    """An image as a data URI; "" for a file that is missing, is no image, or lies outside the folder."""
-    path = (folder / file).resolve()
-    kind = _IMAGES.get(path.suffix.lower())
-    if kind is None or not path.is_relative_to(folder.resolve()) or not path.is_file():
-        return ""
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

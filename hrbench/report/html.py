@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -15,12 +15,14 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from hrbench.core import units
+from hrbench.core.shown_text import shown
 from hrbench.core.text import last_lines
 from hrbench.report import figures, machines, page, summary
 from hrbench.report.csv import render_csv
 from hrbench.report.explained import explanations
 from hrbench.report.former import Replaced
 from hrbench.report.full_tables import full_tables
+from hrbench.report.gallery import Gallery, gallery
 from hrbench.report.grid import Column, Table, TableRow, marker, part_heading, spanning, titled
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
@@ -69,6 +71,7 @@ class _SharedFacts:
     known: dict[Facts, int] = field(default_factory=dict)
 
     def number(self, facts: Facts) -> int:
+        facts = tuple((shown(name), shown(text)) for name, text in facts)
         return self.known.setdefault(facts, len(self.known))
 
     def of(self, cell: Cell) -> str:
@@ -95,6 +98,7 @@ def render_html(
     replaced: Sequence[Replaced | None] = (),
     leaders: Sequence[Leader] | None = None,
     texts: Mapping[str, str] | None = None,
+    pictures: Gallery | None = None,
 ) -> str:
     """The whole page.
 
@@ -112,13 +116,16 @@ def render_html(
     replaced: of each result what it took the place of; () for nothing.
     leaders: what the first screen says of each task and data set; found if None.
     texts: ending of a file -> the same tables in that format; rendered if None.
+    pictures: of these results; by default all of them, within the page.
     """
     if tables is None:
         tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _SharedFacts()
     template = _environment().get_template("report.html.j2")
     labels = row_labels(results)
-    with_images = [(result, label) for result, label in zip(results, labels, strict=True) if result.drawings]
+    css, script = page.text_of("report.css") + page.text_of("explained.css"), page.text_of("report.js")
+    script += page.text_of("pictures.js")
+    pictures = gallery(results, labels, folder_of) if pictures is None else pictures
     return template.render(
         title=title or layout.title or "Results",
         leaders=summary.leaders(results, tables, replaced) if leaders is None else leaders,
@@ -132,7 +139,7 @@ def render_html(
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
         plots=figures.plots(results, tables),
-        gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
+        gallery=pictures,
         explained=explanations(results, labels),
         missing=missing(results),
         strips=strips(results),
@@ -151,15 +158,24 @@ def render_html(
         downloads=_downloads(texts or _texts(results, tables)),
         facts=facts,
         facts_of=facts.of,
-        css=page.text_of("report.css") + page.text_of("explained.css"),
-        script=page.text_of("report.js"),
+        css=css,
+        script=script,
+        policy=page.policy([css], [script]),
     )
 
 
 @cache
 def _environment() -> Environment:
     environment = page.environment()
-    environment.globals.update(headings=headings, marker=marker, front=MARK, body=_body, input_of=_input)
+    environment.globals.update(
+        headings=headings,
+        narrow_order=narrow_order,
+        narrow_headings=narrow_headings,
+        marker=marker,
+        front=MARK,
+        body=_body,
+        input_of=_input,
+    )
     environment.filters.update(svg=Markup, units_size=units.size, miniature=is_miniature)
     return environment
 
@@ -187,6 +203,25 @@ def headings(columns: Sequence[Column]) -> list[list[Heading]]:
                     lines[-1].append(_leaf(leaf, part_heading(leaf, leaves), index + offset, 1))
             index += len(leaves)
     return lines
+
+
+def narrow_order(table: Table, headline: int | None) -> list[int]:
+    """Indices of a table's columns as a narrow screen shows them: the model, the main score with all its parts, the
+    others; [] if that is their order already.
+    """
+    if headline is None:
+        return []
+    quantity = table.columns[headline].quantity
+    every = range(len(table.columns))
+    main = [index for index in every[1:] if table.columns[index].quantity == quantity]
+    order = [0, *main, *(index for index in every[1:] if index not in main)]
+    return [] if order == list(every) else order
+
+
+def narrow_headings(table: Table, order: Sequence[int]) -> list[list[Heading]]:
+    """The heading cells of columns in another order; they keep the indices of their columns."""
+    lines = headings([table.columns[index] for index in order])
+    return [[one if one.column is None else replace(one, column=order[one.column]) for one in line] for line in lines]
 
 
 def _leaf(column: Column, text: str, index: int, rows: int) -> Heading:
@@ -334,7 +369,11 @@ _FORMATS = {"csv": ("CSV", "text/csv"), "md": ("Markdown", "text/markdown"), "te
 def _downloads(texts: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """(label, file name, data URI) of the same tables in the other formats."""
     return [
-        (label, f"report.{ending}", f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}")
+        (
+            label,
+            f"report.{ending}",
+            Markup(f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"),
+        )
         for ending, (label, kind) in _FORMATS.items()
         if (text := texts.get(ending)) is not None
     ]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hrbench.core.collector import PausedCollector
-from hrbench.core.files import write_whole
+from hrbench.core.files import link, whole_folder, write_whole
 from hrbench.report import current, machines, ties
 from hrbench.report.choose import choose_layout, unshown
 from hrbench.report.csv import render_csv
 from hrbench.report.former import former_results, replaced
 from hrbench.report.full_tables import full_tables
+from hrbench.report.gallery import BESIDE, EMBEDDED, gallery
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import read_published
+from hrbench.report.rows import row_labels
 from hrbench.report.summary import Leader, leaders
 from hrbench.report.table import build_tables
 from hrbench.types import Result
@@ -80,12 +83,13 @@ def write(
     ]
     first = tuple(leaders(results, tables, before))
     texts = {"md": render_markdown(tables), "csv": render_csv(full_tables(results)), "tex": render_latex(tables)}
+    pictures = gallery(results, row_labels(results), folder_of, folder, EMBEDDED)
     page = render_html(
         results,
         layout,
         machines.merge(environments),
         "\n\n".join(text for text in dict.fromkeys(suites) if text),
-        lambda result: Path(result.folder),
+        folder_of,
         title=title,
         published=published,
         options=options,
@@ -95,7 +99,9 @@ def write(
         replaced=before,
         leaders=first,
         texts=texts,
+        pictures=pictures,
     )
+    _put_beside(folder / BESIDE, pictures.copies)
     for ending, text in {**texts, "html": page}.items():
         write_whole(
             folder / f"report.{ending}",
@@ -106,3 +112,18 @@ def write(
     if keep:
         current.note(folder, key, first)
     return Written(folder / "report.html", first)
+
+
+def folder_of(result: Result) -> Path:
+    """Where the pictures of a result lie."""
+    return Path(result.folder)
+
+
+def _put_beside(folder: Path, copies: Mapping[str, Path]) -> None:
+    """Pictures that a page refers to and that do not lie below its folder. Those of an earlier page are removed."""
+    if not copies:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with whole_folder(folder, remedy="choose a folder with --out") as part:
+        for name, path in copies.items():
+            link(path, part / name)

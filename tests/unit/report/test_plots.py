@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hrbench.core.shown_text import shown
 from hrbench.report.plot_labels import Point, label_points
 from hrbench.report.plots import accuracy_against_cost
 
@@ -57,7 +58,7 @@ def test_any_name_can_be_drawn(text):
     points = [Point(text, text, text, 1.0 + index, 50.0, tooltip=text) for index in range(2)]
     root = xml.fromstring(accuracy_against_cost(points, "p", text, text))
     drawn = {element.text for element in root.iter() if element.tag.endswith("}text")}
-    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    words = " ".join("".join(c if c.isprintable() else " " for c in shown(text)).split())
     assert not words or words in {(found or "").strip() for found in drawn}
 
 
@@ -107,6 +108,6 @@ def test_labels_of_points_at_one_place_do_not_overlap(many):
 def test_costs_that_are_not_comparable_are_joined_by_no_line():
     def paths(lines):
         points = [Point(str(n), "A", line, n + 1.0, 70.0 + n) for n, line in enumerate(lines)]
-        return len(re.findall(r"stroke-opacity: 0.45", accuracy_against_cost(points, "p", "ms", "AP")))
+        return len(re.findall(r"stroke-opacity=\"0.45\"", accuracy_against_cost(points, "p", "ms", "AP")))
 
     assert paths(("a", "a")) == 1 and paths(("a", "b")) == 0
