@@ -22,9 +22,12 @@ from hrbench.errors import InputError, UsageError
 from hrbench.formats.mpii import MpiiTruth, read_predictions, read_truth, write_predictions
 from hrbench.metrics.coco.misread import BETTER, GOOD
 from hrbench.metrics.coco.misread_joints import exchanged_joints
+from hrbench.metrics.pckh_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.pckh_analysis import pckh_analysis
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import (
+    Analysis,
     ByImage,
     Measurement,
     Note,
@@ -88,6 +91,7 @@ class MpiiPckh:
 
     name = FORM.metric
     version = FORM.version
+    analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions.npy"
     prediction_form = PredictionForm(
         "a NumPy array of people, 16 joints and x, y (or x, y, confidence), in the order of gt_valid.mat; or its .mat",
@@ -158,6 +162,20 @@ class MpiiPckh:
                 effect = "they fit better after a shift by one pixel, as if their top-left pixel were counted otherwise"
                 return [Note("shifted", what, effect=effect, option=option)]
         return _exchanged_note(predictions[rows], target, rows)
+
+    def analyse(self, predictions: np.ndarray, target: MpiiTruth, state: State) -> Analysis:
+        """PCKh by threshold, and which joints went to the other side."""
+        arrays = arrays_of(state, FORM)
+        rows, visible, joints = arrays["person"], arrays["visible"], target.joints
+        mirror, mirrored = exchanged_joints(joints, len(joints)), np.full(visible.shape, np.inf)
+        if mirror is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                error = np.linalg.norm(predictions[rows] - target.position[rows][:, mirror], axis=2)
+            there = visible[:, mirror] & (mirror != np.arange(len(mirror)))
+            mirrored = np.where(there, error / (target.head[rows] * HEAD_SHARE)[:, None], np.inf)
+        counted = [joint for joint in joints if joint not in LEFT_OUT]
+        parts = {"Mean": counted, **dict(reversed(PARTS))}
+        return pckh_analysis(self.name, arrays["distance"], mirrored, visible, joints, parts)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising person. Raises InputError if a person occurs twice or joints differ."""

@@ -25,9 +25,12 @@ from hrbench.formats.class_predictions import (
     read_truth,
     write_predictions,
 )
+from hrbench.metrics.class_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.class_analysis import class_analysis
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import (
+    Analysis,
     ByImage,
     Measurement,
     Note,
@@ -66,6 +69,7 @@ class TopK:
 
     name = FORM.metric
     version = FORM.version
+    analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions.csv"
     prediction_form = PredictionForm(
         "a CSV file headed image,label_1,...,label_5 and perhaps score_1,...,score_5, or image,label",
@@ -136,6 +140,12 @@ class TopK:
         first = predictions.labels[place[rows], 0]
         valid = [target.labels[row] for row in rows.tolist()]
         return _shift_note(first, valid)
+
+    def analyse(self, predictions: ClassPredictions, target: ClassTruth, state: State) -> Analysis:
+        """Confused pairs, the hardest classes, accuracy over k, and calibration where scores are probabilities."""
+        arrays = arrays_of(state, FORM)
+        rows = _rows(arrays["image"].tolist(), target)
+        return class_analysis(self.name, predictions, target, rows, arrays["rank"])
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising id. Raises InputError if an image occurs twice or forms differ."""

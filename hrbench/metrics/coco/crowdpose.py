@@ -30,10 +30,12 @@ from hrbench.metrics.coco.keypoints import CocoKeypointAP, annotated
 from hrbench.metrics.coco.matching import MatchSettings
 from hrbench.metrics.coco.number_groups import NumberGroup, block_of, numbers_at, numbers_resampled, scored_groups
 from hrbench.metrics.coco.oks import KEYPOINTS
+from hrbench.metrics.coco.pose_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.coco.pose_analysis import keypoint_analysis
 from hrbench.metrics.coco.reported import at_in_words, described, numbers, range_in_words
 from hrbench.metrics.coco.states import form_of, image_scores, matches_of, state_of, truth_in, truth_of
 from hrbench.metrics.states import StateForm, arrays_of, merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
+from hrbench.types import Analysis, ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 BOUNDS = (0.2, 0.8)
 """Of the crowd index, between easy and medium, and between medium and hard, as the official code has them."""
@@ -84,6 +86,7 @@ class CrowdPoseAP:
 
     name = "crowdpose-keypoints"
     version = 1
+    analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions.json"
     oracle = "pycocotools, on CrowdPose's areas and splits"
     quality_is = "average precision within the image, mean over the thresholds of OKS"
@@ -177,6 +180,12 @@ class CrowdPoseAP:
             effect = f"the official code, and what was published by it, has {BOUNDS[0]:g} and {BOUNDS[1]:g}"
             notes.append(Note("crowd_bounds", what, effect=effect, option="crowd_bounds: [0.2, 0.8]"))
         return notes
+
+    def analyse(self, predictions: KeypointResults, target: CrowdTruth, state: State) -> Analysis:
+        """What errors of joints, scores and people cost in AP, joint by joint and by groups of people."""
+        matches, settings = matches_of(state, self.name, self.version), settings_in(state, KEYPOINTS)
+        classes = self.joints.judged_classes(target.people)
+        return keypoint_analysis(self.name, target.people, predictions, matches, self.joints.sigmas, settings, classes)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

@@ -42,6 +42,8 @@ from hrbench.metrics.coco.notes import (
     unseen_note,
 )
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
+from hrbench.metrics.coco.pose_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.coco.pose_analysis import keypoint_analysis
 from hrbench.metrics.coco.reference import keypoint_numbers
 from hrbench.metrics.coco.reported import NumberForm, class_of, described, numbers, range_in_words
 from hrbench.metrics.coco.states import (
@@ -58,6 +60,7 @@ from hrbench.metrics.coco.states import (
 )
 from hrbench.metrics.states import merge
 from hrbench.types import (
+    Analysis,
     ByImage,
     Measurement,
     Note,
@@ -129,6 +132,7 @@ class CocoKeypointAP:
 
     name = "coco-keypoints"
     version = 1
+    analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions.json"
     prediction_form = PredictionForm(
         "a JSON list with an object for each person that was found",
@@ -231,12 +235,15 @@ class CocoKeypointAP:
         self, predictions: KeypointResults, target: KeypointTruth, images: Sequence[int | str] | None = None
     ) -> Matches:
         """Which detections found which people. images: as of `measure`."""
-        categories = target.categories if self.category is None else np.array([self.category], np.int64)
         similarity = oks(
             target.keypoints, target.truths.area, target.box, predictions.keypoints, np.asarray(self.sigmas)
         )
         ids = chosen(images, target.images, target.path)
-        return match(target.truths, predictions.detections, similarity, self.settings, ids, categories)
+        return match(target.truths, predictions.detections, similarity, self.settings, ids, self.judged_classes(target))
+
+    def judged_classes(self, target: KeypointTruth) -> np.ndarray:
+        """(C,) int64, rising: ids of the categories that are evaluated."""
+        return target.categories if self.category is None else np.array([self.category], np.int64)
 
     def params(self, matches: Matches, predictions: KeypointResults) -> dict[str, Any]:
         """What a state of these matches says of how it was measured."""
@@ -271,6 +278,12 @@ class CocoKeypointAP:
         similar = oks(target.keypoints, area, target.box, predictions.keypoints, np.asarray(self.sigmas))
         labelled = (target.keypoints[seen.truth, :, 2] > 0).any(axis=1) & ~truths.crowd[seen.truth]
         return misread_images(similar, labelled, predictions.detections.score, seen, state, "OKS")
+
+    def analyse(self, predictions: KeypointResults, target: KeypointTruth, state: State) -> Analysis:
+        """What errors of joints, scores and people cost in AP, joint by joint and by groups of people."""
+        matches, settings = matches_of(state, self.name, self.version), settings_in(state, KEYPOINTS)
+        classes = self.judged_classes(target)
+        return keypoint_analysis(self.name, target, predictions, matches, self.sigmas, settings, classes)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

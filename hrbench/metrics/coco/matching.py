@@ -130,15 +130,20 @@ def match_groups(
     objects: RowGroups,
     found: RowGroups,
     lenient: np.ndarray | None = None,
+    outside: Sequence[np.ndarray] | None = None,
 ) -> Matches:
     """Matches the detections `found` with `objects`, both by image and category.
 
     images, categories: rising ids, by whose positions the groups are numbered.
     lenient: (U,) bool, the groups of `found` in which a detection that finds nothing is ignored; None for none.
+    outside: for each area range, (G,) bool, the objects that do not count in it, whatever their area and that of
+        detections; None for those that lie outside it.
     """
-    outside = _outside(truths, settings)
+    by_area = outside is None
+    outside = _outside(truths, settings) if outside is None else outside
     hits, spared = _assigned(found, objects, truths, outside, similarity, settings)
-    _spare_outside(spared, hits, detections.area[found.rows], settings)
+    if by_area:
+        _spare_outside(spared, hits, detections.area[found.rows], settings)
     if lenient is not None:
         every = np.uint16((1 << len(settings.thresholds)) - 1)
         spared |= (np.repeat(lenient, np.diff(found.starts)) * every)[:, None] & ~hits

@@ -40,11 +40,15 @@ from hrbench.metrics.labels.asked import AskedNumbers, Empty, Over
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, Sums, ToldNumbers, quantities_of, sums
+from hrbench.metrics.labels.evaluated_labels import evaluated_guesses, evaluated_sums, evaluated_truths
+from hrbench.metrics.labels.label_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.labels.label_analysis import label_analysis
 from hrbench.metrics.labels.notes import found_out, ignored_note, misnumbered, unevaluated_note
 from hrbench.metrics.labels.states import AT_ONCE, group_numbers, map_bytes, matrices, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import (
+    Analysis,
     ByImage,
     Measurement,
     Note,
@@ -80,6 +84,7 @@ class CityscapesIoU:
 
     name = FORM.metric
     version = FORM.version
+    analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions"
     prediction_form = PredictionForm(
         "a folder with a PNG of each image, named after the image, in the same folders; or a .npy of it",
@@ -189,6 +194,22 @@ class CityscapesIoU:
         missed = int(table.sum() - table[:, evaluated].sum())
         notes += unevaluated_note(missed, int(table.sum()), "a label that Cityscapes leaves out")
         return notes + misnumbered(table, evaluated, written, meanings)
+
+    def analyse(self, predictions: LabelFolder, target: Scenes, state: State) -> Analysis:
+        """Confusions, IoU by class, pixels near edges, objects by size of the evaluated classes; see `label_analysis`,
+        which maps it reads.
+        """
+        arrays, table = arrays_of(state, FORM), self._table(predictions.kind)
+        truths, guesses = evaluated_truths(), evaluated_guesses(table)
+
+        def maps(name: str) -> tuple[np.ndarray, np.ndarray]:
+            truth = read_labels(target.labels[name], "label ids of Cityscapes")
+            guess = read_labels(predictions.files[name], "a predicted label map")
+            return truths[truth], guesses[guess]
+
+        groups = group_numbers(arrays) if self.interval == "group" else None
+        names, (counts, matrix) = [label.name for label in CLASSES], evaluated_sums(arrays)
+        return label_analysis(self.name, names, matrix, counts, arrays["image"].tolist(), maps, groups)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""

@@ -33,6 +33,8 @@ from hrbench.formats.label_runs import histogram
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.asked import AskedNumbers, AskedTable, Empty, Over, with_asked
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, LabelClasses
+from hrbench.metrics.labels.label_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.labels.label_analysis import label_analysis
 from hrbench.metrics.labels.maps import WORDS, LabelMaps, Maps
 from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered, unevaluated_note
 from hrbench.metrics.labels.states import (
@@ -49,6 +51,7 @@ from hrbench.metrics.labels.states import (
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import (
+    Analysis,
     ByImage,
     Measurement,
     Note,
@@ -115,6 +118,7 @@ class MeanIoU:
 
     name = FORM.metric
     version = FORM.version
+    analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions"
     prediction_form = PredictionForm(
         "a folder with a PNG of each image, named after the image, in the same folders; or a .npy of it",
@@ -199,6 +203,19 @@ class MeanIoU:
                 predictions, self.maps.labels, (found, other), certain(self.classes, seen, predictions.kind)
             )
         return notes + misnumbered(table, *self._written(predictions.kind))
+
+    def analyse(self, predictions: LabelFolder, target: Maps, state: State) -> Analysis:
+        """Confusions, IoU by class, pixels near edges, objects by size; see `label_analysis`, which maps it reads."""
+        arrays = arrays_of(state, FORM)
+        truths, guesses = self.classes.truths(), self.classes.guesses(predictions.kind)
+
+        def maps(name: str) -> tuple[np.ndarray, np.ndarray]:
+            pair = self.maps.paired(target.labels[name], predictions.files[name], truths, guesses)
+            return truths[pair.truth], guesses[pair.predicted]
+
+        groups = group_numbers(arrays) if self.interval == "group" else None
+        sums, names = class_sums(arrays, len(self.classes)), self.classes.names
+        return label_analysis(self.name, names, self.matrix(state), sums, arrays["image"].tolist(), maps, groups)
 
     def _written(self, kind: Kind) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """What `misnumbered` asks for: the column of each class, what was written for each column, and what numbers

@@ -14,7 +14,8 @@ from scipy.io import savemat
 
 from hrbench.errors import HrbenchError, InputError, MissingError, UsageError
 from hrbench.metrics.pckh import MpiiPckh, percentages
-from hrbench.types import Prediction
+from hrbench.store.analyses import fault_of
+from hrbench.types import AnalysisCurves, AnalysisTable, Prediction
 
 JOINTS = (
     "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
@@ -397,3 +398,34 @@ def test_left_and_right_exchanged_are_told_and_good_and_bad_estimates_are_not(se
 def test_few_joints_say_nothing_of_left_and_right(tmp_path: Path) -> None:
     metric, points = people_of_mpii(tmp_path, 0, 2)
     assert "misread_joints" not in kinds_told(metric, tmp_path, points[:, MIRROR])
+
+
+def test_the_analysis_tells_exchanged_joints_and_is_the_metric_at_each_threshold(
+    folder: Path, exact: np.ndarray
+) -> None:
+    rng = np.random.default_rng(0)
+    exact[..., :2] += rng.normal(0, 15, exact[..., :2].shape)
+    exact[0, [10, 15], :2] = [[189, 99], [999, 99]]  # 90 px from its place and 40 from the other wrist's; far from both
+    metric = MpiiPckh()
+    np.save(folder / "predictions.npy", exact)
+    target = metric.read_target(folder)
+    points = metric.read_predictions(folder / "predictions.npy", target)
+    state = metric.measure(points, target)
+    analysis = metric.analyse(points, target, state)
+    assert fault_of(analysis) == ""
+    table, curves = analysis.sections
+    assert isinstance(table, AnalysisTable) and isinstance(curves, AnalysisCurves)
+    scores = {score.quantity.name: score.value for score in metric.summarise(state, 0)}
+    line = dict(zip(curves.names, curves.y, strict=True))
+    for name in ("mean", "head", "wrist", "ankle"):
+        assert line[name.capitalize()][50] == pytest.approx(scores[f"pckh@0.5/{name}"])
+    assert line["Mean"][[10, 11]] == pytest.approx([scores["pckh@0.10/mean"], scores["pckh@0.11/mean"]])
+    assert table.rows[15] == "lwri" and table.values[:, 0].tolist() == [4] * 16
+    assert table.values[[10, 15], 3].tolist() == [0.25, 0] and table.values[[10, 15], 4].tolist() == [0, 0.25]
+    for joint in range(16):
+        row = table.values[joint]
+        error = np.linalg.norm(points[:, joint] - target.position[:, joint], axis=1) / (target.head * 0.6)
+        assert row[[1, 2, 5]].tolist() == pytest.approx(
+            [(error <= 0.5).mean(), (error <= 0.1).mean(), np.median(error)]
+        )
+        assert row[1] + row[3] + row[4] == pytest.approx(1)
