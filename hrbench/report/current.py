@@ -23,9 +23,8 @@ from hrbench.types import Result
 from hrbench.version import __version__
 
 FILE = ".report.json"
-ENDINGS = ("html", "md", "csv", "tex")
 _PACKAGE = Path(__file__).parents[1]
-_CODE = (".py", ".j2", ".css", ".js")
+_CODE = (".py", ".j2", ".css", ".js", ".ttf")
 
 
 def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
@@ -40,7 +39,7 @@ def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
             "stated": [repr(each) for each in stated],
             "published": _facts(shared("reports/published").glob("*.yaml")),
             "code": _facts(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE),
-            "versions": [__version__, *(installed_version(name) for name in ("jinja2", "matplotlib", "numpy"))],
+            "versions": [__version__, *(installed_version(name) for name in ("jinja2", "numpy", "pandas"))],
         }
     )
 
@@ -49,20 +48,28 @@ def is_current(folder: Path, key: str) -> bool:
     """Whether the report in a folder has this key, and each of its files is as it was written."""
     try:
         noted: Mapping[str, Any] = json.loads((folder / FILE).read_bytes())
-        return noted["key"] == key and noted["files"] == _facts(_files(folder))
+        names = [Path(name) for name, _, _ in noted["files"]]
+        if noted["key"] != key or not names or any(name.is_absolute() or ".." in name.parts for name in names):
+            return False
+        return noted["files"] == _facts_below(folder, [folder / name for name in names])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def note(folder: Path, key: str) -> None:
-    """Notes the key of a report that was written just now. A folder that cannot be written has it written again."""
-    text = json.dumps({"key": key, "files": _facts(_files(folder))})
+def note(folder: Path, key: str, written: Sequence[Path]) -> None:
+    """Notes the key of a report that was written just now. A folder that cannot be written has it written again.
+
+    folder: of the report.
+    written: its files, those of its figures too.
+    """
+    text = json.dumps({"key": key, "files": _facts_below(folder, written)})
     with contextlib.suppress(HrbenchError):
         write_whole(folder / FILE, lambda stream: stream.write(text.encode()))
 
 
-def _files(folder: Path) -> list[Path]:
-    return [folder / f"report.{ending}" for ending in ENDINGS]
+def _facts_below(folder: Path, paths: Iterable[Path]) -> list[list[Any]]:
+    """The facts of files by their path in the folder, which may be moved."""
+    return [[str(Path(path).relative_to(folder)), *facts] for path, *facts in _facts(paths)]
 
 
 def _of_result(result: Result) -> list[Any]:

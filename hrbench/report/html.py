@@ -18,19 +18,19 @@ from hrbench.core import units
 from hrbench.core.text import last_lines
 from hrbench.report import figures, machines, page
 from hrbench.report.csv import render_csv
+from hrbench.report.figure_set import FOLDER, FigureSet, figure_set, file_stem
 from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
 from hrbench.report.pareto import MARK
 from hrbench.report.published import Rows, read_published
-from hrbench.report.roofline_plot import roofline_plots
 from hrbench.report.rows import is_miniature, row_labels, title_of
-from hrbench.report.strips import strips
+from hrbench.report.scene import Artwork
+from hrbench.report.scene_svg import inline
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
-from hrbench.report.throughput_plot import throughput_plots
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Measurement, Result
@@ -88,6 +88,8 @@ def render_html(
     options: Sequence[str] = (),
     left_out: Sequence[str] = (),
     tables: Sequence[Table] | None = None,
+    drawn: FigureSet | None = None,
+    with_files: bool = False,
 ) -> str:
     """The whole page.
 
@@ -101,9 +103,13 @@ def render_html(
     options: command-line options of the run, such as "--limit 3".
     left_out: sentences on what is stored beside the results and not shown.
     tables: of the layout; built if None.
+    drawn: the figures of these tables; drawn if None.
+    with_files: whether the files of the figures lie beside the page, which then leads to them.
     """
     if tables is None:
         tables = build_tables(results, layout, read_published(layout) if published is None else published)
+    if drawn is None:
+        drawn = figure_set(results, tables)
     facts = _SharedFacts()
     template = _environment().get_template("report.html.j2")
     labels = row_labels(results)
@@ -115,12 +121,15 @@ def render_html(
         version=__version__,
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
-        plots=figures.plots(results, tables),
+        plots=drawn.plots,
+        intervals=drawn.intervals,
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
         missing=missing(results),
-        strips=strips(results),
-        throughputs=throughput_plots(results),
-        rooflines=roofline_plots(results),
+        strips=drawn.strips,
+        latencies=drawn.latencies,
+        throughputs=drawn.throughputs,
+        rooflines=drawn.rooflines,
+        figure_links=_figure_links if with_files else lambda art: [],
         uncounted=_uncounted(results),
         entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),
@@ -139,8 +148,19 @@ def render_html(
 def _environment() -> Environment:
     environment = page.environment()
     environment.globals.update(headings=headings, marker=marker, front=MARK, body=_body, input_of=_input)
-    environment.filters.update(svg=Markup, units_size=units.size, miniature=is_miniature)
+    environment.filters.update(svg=Markup, drawing=_drawing, units_size=units.size, miniature=is_miniature)
     return environment
+
+
+def _drawing(art: Artwork) -> Markup:
+    return Markup(inline(art))
+
+
+def _figure_links(art: Artwork) -> list[tuple[str, str]]:
+    """(words, address) of the files of a figure."""
+    stem = f"{FOLDER}/{file_stem(art.name)}"
+    return [("SVG", f"{stem}.svg"), ("PDF", f"{stem}.pdf"),
+            ("SVG of a column", f"{stem}-column.svg"), ("PDF of a column", f"{stem}-column.pdf")]  # fmt: skip
 
 
 def headings(columns: Sequence[Column]) -> list[list[Heading]]:

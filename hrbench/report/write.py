@@ -1,21 +1,28 @@
-"""Writes a report in all its formats: the page, and the same tables as Markdown, CSV and LaTeX."""
+"""Writes a report in the formats that are asked for: the page with its figures, tables and numbers beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hrbench.core.files import write_whole
+from hrbench.errors import UsageError
 from hrbench.report import current, machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
+from hrbench.report.figure_set import figure_set, write_figures
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import read_published
 from hrbench.report.table import build_tables
 from hrbench.types import Result
+
+FORMATS = ("html", "md", "csv", "tex", "json")
+USUAL = ("html", "md", "csv", "tex")
+"""What is written if nobody chooses."""
+_REMEDY = "choose a folder with --out"
 
 
 def write_reports(
@@ -29,8 +36,10 @@ def write_reports(
     options: Sequence[str] = (),
     left_out: Sequence[str] = (),
     keep: bool = False,
+    formats: Sequence[str] = USUAL,
 ) -> Path:
-    """report.html, .md, .csv and .tex below `folder`; the path of the page.
+    """A report in each format below `folder`: report.html and figures/, report.md, .csv, .tex and .json; the path of
+    the page, or of the first format without one.
 
     results: of one run or several, each with its `folder`, which contains its rendered images.
     folder: for the files.
@@ -40,36 +49,64 @@ def write_reports(
     options: command-line options of the run, as typed ("--limit 3").
     left_out: sentences on what is stored beside the results and not shown.
     keep: whether a report that shows all of this already is left as it is (`current.py`); results must be stored.
+    formats: of `FORMATS`; files of others are left as they are.
 
-    Each file appears whole or not at all. Raises `UsageError` for a layout or a folder that cannot be used.
+    Each file, and the folder of figures, appears whole or not at all, and the page last. Raises `UsageError` for a
+    format, a layout or a folder that cannot be used.
     """
-    folder = Path(folder)
+    folder, formats = Path(folder), checked_formats(formats)
     layout = choose_layout(results, table)
     published = read_published(layout)
-    stated = (title, layout, published, environments, suites, options, left_out)
+    stated = (title, layout, published, environments, suites, options, left_out, formats)
     key = current.key_of(results, stated) if keep else ""
+    first = folder / f"report.{formats[0]}"
     if keep and current.is_current(folder, key):
-        return folder / "report.html"
+        return first
     tables = build_tables(results, layout, published)
-    page = render_html(
-        results,
-        layout,
-        machines.merge(environments),
-        "\n\n".join(text for text in dict.fromkeys(suites) if text),
-        lambda result: Path(result.folder),
-        title=title,
-        published=published,
-        options=options,
-        left_out=left_out,
-        tables=tables,
-    )
-    texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
-    for ending, text in texts.items():
-        write_whole(
-            folder / f"report.{ending}",
-            lambda stream, text=text: stream.write(text.encode()),
-            remedy="choose a folder with --out",
+    drawn = figure_set(results, tables) if "html" in formats else None
+    written = write_figures(drawn, folder, _REMEDY) if drawn is not None else []
+
+    def page() -> str:
+        return render_html(
+            results,
+            layout,
+            machines.merge(environments),
+            "\n\n".join(text for text in dict.fromkeys(suites) if text),
+            lambda result: Path(result.folder),
+            title=title,
+            published=published,
+            options=options,
+            left_out=left_out,
+            tables=tables,
+            drawn=drawn,
+            with_files=True,
         )
+
+    def numbers() -> str:
+        from hrbench.report.numbers import render_json  # with pandas, which no other format needs
+
+        return render_json(results, title or layout.title)
+
+    render: dict[str, Callable[[], str]] = {
+        "md": lambda: render_markdown(tables),
+        "csv": lambda: render_csv(tables),
+        "tex": lambda: render_latex(tables),
+        "json": numbers,
+        "html": page,  # last: it leads to the others
+    }
+    for ending in (each for each in render if each in formats):
+        path, text = folder / f"report.{ending}", render[ending]()
+        write_whole(path, lambda stream, text=text: stream.write(text.encode()), remedy=_REMEDY)
+        written.append(path)
     if keep:
-        current.note(folder, key)
-    return folder / "report.html"
+        current.note(folder, key, written)
+    return first
+
+
+def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """The formats in their usual order, each once. Raises UsageError for another one, and for none."""
+    if unknown := [one for one in formats if one not in FORMATS]:
+        raise UsageError(f"a report has no format {', '.join(unknown)}; it has {', '.join(FORMATS)}")
+    if not formats:
+        raise UsageError(f"no format was chosen of {', '.join(FORMATS)}")
+    return tuple(one for one in FORMATS if one in formats)
