@@ -36,6 +36,7 @@ from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Measurement, Result
 from hrbench.version import __version__
 
+_FILES = (("SVG", ".svg"), ("PDF", ".pdf"), ("SVG", "-column.svg"), ("PDF", "-column.pdf"))
 LOG_BYTES = 1 << 16  # that are read from the end of a log
 
 
@@ -159,8 +160,7 @@ def _drawing(art: Artwork) -> Markup:
 def _figure_links(art: Artwork) -> list[tuple[str, str]]:
     """(words, address) of the files of a figure."""
     stem = f"{FOLDER}/{file_stem(art.name)}"
-    return [("SVG", f"{stem}.svg"), ("PDF", f"{stem}.pdf"),
-            ("SVG of a column", f"{stem}-column.svg"), ("PDF of a column", f"{stem}-column.pdf")]  # fmt: skip
+    return [(words, f"{stem}{ending}") for words, ending in _FILES]
 
 
 def headings(columns: Sequence[Column]) -> list[list[Heading]]:

@@ -15,8 +15,9 @@ from hrbench.report.typeface import width
 
 MOST_LABELS = 60  # beside points: more cannot be read, and tooltips have all
 _LONGEST = 0.42  # of the width of the frame
-_FAR_X, _FAR_Y = (9.0, 26.0, 48.0), tuple(9.0 * step for step in range(1, 10))
-_TRIED = 8  # free places that are tried for a line that passes no other point
+_FAR_X, _FAR_Y = (9.0, 26.0, 48.0, 80.0), tuple(9.0 * step for step in range(13))
+_FARTHEST = 110.0
+_TRIED = 40  # free places that are tried for a line that passes no other point
 _SAMPLES = np.linspace(0.0, 1.0, 12)[:, None]
 """Of a line from a point to its label, to see what it passes."""
 
@@ -60,11 +61,12 @@ class Point:
 
 
 def label_points(area: Area, points: Sequence[Point], others: Sequence[Position] = ()) -> list[Mark]:
-    """A label beside each point, at the first of many places, near ones first, where it overlaps nothing.
+    """A label beside each point, at the first of many places where it overlaps nothing; no label is moved afterwards.
 
     What all labels have in common stands once in a corner. Points on the Pareto front choose first, then the more
-    accurate ones. Of more than `MOST_LABELS` points only those have a label that no other beats in both accuracy and
-    cost. A label that finds no place is left out; its tooltip and the table have it.
+    accurate ones; those that find no room beside their point then choose one to which a line
+    leads. Of more than `MOST_LABELS` points only those have a label that no other beats in both accuracy and cost. A
+    label that finds no place is left out; its tooltip and the table have it.
 
     others: points without a label, which labels avoid.
     """
@@ -79,65 +81,100 @@ def label_points(area: Area, points: Sequence[Point], others: Sequence[Position]
         marks.append(corner)
     chosen = points if len(points) <= MOST_LABELS else _best(points)[:MOST_LABELS]
     size, longest = area.format.small, _LONGEST * (area.box[2] - area.box[0])
-    for point in sorted(chosen, key=lambda one: (not one.front, -(one.height or -math.inf), one.x)):
-        if point.height is None or not told[id(point)]:
-            continue
-        start = area(point.x, point.height)
-        label = shortened(told[id(point)], size, longest)
-        place = _place(area, start, width(label, size), boxes, words)
-        if place is None:
-            continue
-        box, end = place
-        if end is not None:
-            marks.append(Path(((start, end),), "ink", 0.4, opacity=0.45))
-            along = np.array(start) + _SAMPLES * (np.array(end) - np.array(start))
-            boxes = np.vstack([boxes, np.hstack([along - 0.4, along + 0.4])])
-        boxes, words = np.vstack([boxes, box]), np.vstack([words, box])
-        marks.append(Words((box[0] + 0.5, box[3] - 0.28 * size), label, size, halo=True))
+    waiting = sorted(chosen, key=lambda one: (not one.front, -(one.height or -math.inf), one.x))
+    for far in (False, True):
+        for point in tuple(waiting):
+            if point.height is None or not told[id(point)]:
+                continue
+            start, label = area(point.x, point.height), shortened(told[id(point)], size, longest)
+            place = _place(area, start, width(label, size), boxes, words, far)
+            if place is None:
+                continue
+            waiting.remove(point)
+            if place.leader:
+                marks.append(Path((place.leader,), "ink", 0.4, opacity=0.45))
+                along = _along(*place.leader)
+                boxes = np.vstack([boxes, np.hstack([along - 0.4, along + 0.4])])
+            boxes, words = np.vstack([boxes, place.box]), np.vstack([words, place.box])
+            marks.append(_words(place, label, size))
     return marks
 
 
-def _place(
-    area: Area, start: Position, wide: float, boxes: Boxes, words: Boxes
-) -> tuple[tuple[float, float, float, float], Position | None] | None:
-    """The box of a label, and where a line from its point ends; None if no place is free."""
-    found, ends, far = _candidates(start, wide + 1, area.format.small)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a label is. box: of its text. anchor: as of `Words`. leader: a line from its point, () for none."""
+
+    box: Box
+    anchor: str
+    leader: tuple[Position, ...] = ()
+
+
+def _words(place: _Place, label: str, size: float) -> Words:
+    """The label at the end of its box that is nearer to the point: another font may be narrower."""
+    left, _, right, bottom = place.box
+    x = {"start": left + 0.5, "middle": (left + right) / 2, "end": right - 0.5}[place.anchor]
+    return Words((x, bottom - 0.28 * size), label, size, place.anchor, halo=True)
+
+
+def _place(area: Area, start: Position, wide: float, boxes: Boxes, words: Boxes, far: bool) -> _Place | None:
+    """A free place of a label, None if there is none.
+
+    wide: its width.
+    boxes, words: all that it must not overlap; of these those of labels.
+    far: whether a line leads to it.
+    """
+    found, ends, anchors = (_far if far else _near)(start, wide + 1, area.format.small)
     left, top, right, bottom = area.box
     inside = (found[:, 0] >= left + 1) & (found[:, 2] <= right) & (found[:, 1] >= top - 4) & (found[:, 3] <= bottom - 1)
-    others = boxes[~_overlaps(boxes, np.array([[start[0], start[1], start[0] + 0.1, start[1] + 0.1]]))]
+    free = np.flatnonzero(inside & ~_overlaps(found, boxes))
+    if not far:
+        return _Place(tuple(found[free[0]]), anchors[free[0]]) if len(free) else None
+    own = np.array([[start[0], start[1], start[0] + 0.1, start[1] + 0.1]])
+    others = boxes[~_overlaps(boxes, own)]
     reserve = None
-    for one in np.flatnonzero(inside & ~_overlaps(found, boxes))[:_TRIED]:
-        if not far[one]:
-            return tuple(found[one]), None
-        along = np.array(start) + _SAMPLES * (ends[one] - np.array(start))
+    for one in free[:_TRIED]:
+        place = _Place(tuple(found[one]), anchors[one], (start, tuple(ends[one])))
+        along = _along(*place.leader)
         line = np.hstack([along, along + 0.1])
         if not _overlaps(line, others).any():
-            return tuple(found[one]), tuple(ends[one])
+            return place
         if reserve is None and not _overlaps(line, words).any():
-            reserve = tuple(found[one]), tuple(ends[one])
+            reserve = place
     return reserve
 
 
-def _candidates(start: Position, wide: float, size: float) -> tuple[Boxes, np.ndarray, np.ndarray]:
-    """Boxes a label may have, the best first; (N, 2) where lines to them end; whether they need one."""
-    x, y = start
+def _along(start: Position, end: Position) -> np.ndarray:
+    """(K, 2): positions on a line."""
+    return np.array(start) + _SAMPLES * (np.array(end) - np.array(start))
+
+
+def _near(start: Position, wide: float, size: float) -> tuple[Boxes, np.ndarray, list[str]]:
+    """Boxes beside a point, the best first; where lines to them would end; the ends of their texts at the point."""
     high = 1.16 * size
-    near = [(5.5, 0.0), (-5.5 - wide, 0.0)]
-    near += [(dx, dy) for dy in (-0.75 * high, 0.75 * high) for dx in (5.0, -5.0 - wide)]
-    near += [(-wide / 2, -high / 2 - 5.5), (-wide / 2, high / 2 + 5.5)]
-    offsets = [(dx, dy) for dy in _FAR_Y for step in _FAR_X for dx in (step, -step - wide)]
-    far = [(dx, sign * dy) for dx, dy in sorted(offsets, key=lambda at: math.hypot(_inner(at[0], wide), at[1]))
-           for sign in (-1, 1)]  # fmt: skip
-    every = np.array([*near, *far])
-    lefts, middles = x + every[:, 0], y + every[:, 1]
+    offsets = [(5.5, 0.0), (-5.5 - wide, 0.0)]
+    offsets += [(dx, dy) for dy in (-0.75 * high, 0.75 * high) for dx in (5.0, -5.0 - wide)]
+    offsets += [(-wide / 2, -high / 2 - 5.5), (-wide / 2, high / 2 + 5.5)]
+    return _boxes(start, offsets, wide, high)
+
+
+def _far(start: Position, wide: float, size: float) -> tuple[Boxes, np.ndarray, list[str]]:
+    """The same farther away, the nearest first."""
+    steps = [(step, sign * dy) for step in _FAR_X for dy in _FAR_Y for sign in (-1, 1) if step + dy > 12]
+    steps = sorted((at for at in steps if math.hypot(*at) < _FARTHEST), key=lambda at: math.hypot(*at))
+    return _boxes(start, [(x, dy) for step, dy in steps for x in (step, -step - wide)], wide, 1.16 * size)
+
+
+def _boxes(
+    start: Position, offsets: Sequence[Position], wide: float, high: float
+) -> tuple[Boxes, np.ndarray, list[str]]:
+    """Boxes whose left ends and middles have these offsets from a point."""
+    every = np.array(offsets)
+    lefts, middles = start[0] + every[:, 0], start[1] + every[:, 1]
     boxes = np.stack([lefts, middles - high / 2, lefts + wide, middles + high / 2], axis=1)
-    ends = np.stack([np.where(every[:, 0] >= 0, lefts - 0.5, lefts + wide + 0.5), middles], axis=1)
-    return boxes, ends, np.arange(len(every)) >= len(near)
-
-
-def _inner(dx: float, wide: float) -> float:
-    """How far the nearer end of a label is."""
-    return dx if dx >= 0 else -dx - wide
+    right = every[:, 0] >= 0
+    ends = np.stack([np.where(right, lefts - 0.5, lefts + wide + 0.5), middles], axis=1)
+    anchors = ["start" if x >= 0 else "end" if x <= -wide else "middle" for x, _ in offsets]
+    return boxes, ends, anchors
 
 
 def _overlaps(boxes: Boxes, others: Boxes) -> np.ndarray:
