@@ -73,11 +73,11 @@ def label_points(area: Area, points: Sequence[Point], others: Sequence[Position]
     labels, common = short_labels([point.label for point in points])
     told = {id(point): plain(label) for point, label in zip(points, labels, strict=True)}
     boxes = _taken(area, points, others)
-    words = np.empty((0, 4))
+    words = _markers(area, points)
     marks: list[Mark] = []
     if common:
         corner, box = _in_corner(area, f"all: {common}", boxes)
-        boxes, words = np.vstack([boxes, box]), np.array([box])
+        boxes, words = np.vstack([boxes, box]), np.vstack([words, box])
         marks.append(corner)
     chosen = points if len(points) <= MOST_LABELS else _best(points)[:MOST_LABELS]
     size, longest = area.format.small, _LONGEST * (area.box[2] - area.box[0])
@@ -120,7 +120,7 @@ def _place(area: Area, start: Position, wide: float, boxes: Boxes, words: Boxes,
     """A free place of a label, None if there is none.
 
     wide: its width.
-    boxes, words: all that it must not overlap; of these those of labels.
+    boxes, words: all that it must not overlap; of these the labels and points, which no line to it may pass.
     far: whether a line leads to it.
     """
     found, ends, anchors = (_far if far else _near)(start, wide + 1, area.format.small)
@@ -130,7 +130,7 @@ def _place(area: Area, start: Position, wide: float, boxes: Boxes, words: Boxes,
     if not far:
         return _Place(tuple(found[free[0]]), anchors[free[0]]) if len(free) else None
     own = np.array([[start[0], start[1], start[0] + 0.1, start[1] + 0.1]])
-    others = boxes[~_overlaps(boxes, own)]
+    others, words = boxes[~_overlaps(boxes, own)], words[~_overlaps(words, own)]
     reserve = None
     for one in free[:_TRIED]:
         place = _Place(tuple(found[one]), anchors[one], (start, tuple(ends[one])))
@@ -218,6 +218,12 @@ def _taken(area: Area, points: Sequence[Point], others: Iterable[Position]) -> B
             (x, low), (_, high) = area(point.x, point.low), area(point.x, point.high)
             boxes.append((x - 1, high, x + 1, low))
     return np.array(boxes).reshape(-1, 4)
+
+
+def _markers(area: Area, points: Sequence[Point]) -> Boxes:
+    """Points alone, as they are seen."""
+    places = [area(point.x, y) for point in points for y in (point.y, point.published) if y is not None]
+    return np.array([(x - 2.5, y - 2.5, x + 2.5, y + 2.5) for x, y in places]).reshape(-1, 4)
 
 
 def _in_corner(area: Area, text: str, boxes: Boxes) -> tuple[Words, Box]:
