@@ -64,6 +64,11 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench report runs/pose --table our_table.yaml
   hrbench report runs/pose --format json,csv  for programs: every number with all its digits, and the tables
   hrbench report runs/pose --export flat.json names and numbers of each entry, for W&B, TensorBoard and others""",
+    "explain": """examples:
+  hrbench explain runs/pose                       what weighs most in each entry
+  hrbench explain runs/detection:mask_rcnn_r50    all of one entry
+  hrbench explain runs/old:mask_rcnn_r50 --data data    of a run without analyses, from its predictions
+  hrbench explain runs/pose --json                every number, for programs""",
     "compare": """examples:
   hrbench compare runs/before runs/after
   hrbench compare v1.2 runs/pose --changed                a baseline against a run
@@ -124,7 +129,7 @@ Nothing is changed. Every latency of a run is watched in the same way, and says 
 MODULES = {
     "run": "run", "report": "run", "check": "check", "score": "score", "profile": "profile", "fetch": "fetch",
     "compare": "compare", "gate": "gate", "baseline": "gate",
-    "history": "history", "doctor": "doctor",
+    "history": "history", "doctor": "doctor", "explain": "explain",
 }  # fmt: skip
 """Command -> the module of `hrbench.cli` that holds its function, if that is not `commands`."""
 
@@ -161,6 +166,7 @@ def parser() -> argparse.ArgumentParser:
     _score(command("score", "score a file of predictions"))
     _profile(command("profile", "parameters, operations and latency of one network"))
     _report(command("report", "write html, md, csv, tex and json from stored results, of one run or several"))
+    _explain(command("explain", "why the scores of stored entries are what they are: what each kind of error costs"))
     for name, help in (
         ("models", "networks there are, and which weights are on this disk"),
         ("datasets", "data sets there are, and which are on this disk"),
@@ -338,6 +344,19 @@ def _report(command: argparse.ArgumentParser) -> None:
         help="what to write, of html (with figures/), md, csv, tex and json (html,md,csv,tex)",
     )
     command.add_argument("--export", metavar="FILE", help="write names and numbers of each entry as JSON, too")
+
+
+def _explain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN[:ENTRY]", help="a run folder, or one entry of it")
+    command.add_argument("--metric", metavar="NAME", default="", help="of this metric only")
+    command.add_argument(
+        "--data",
+        metavar="DIR",
+        default="",
+        help="folder of data sets, to analyse stored predictions of entries that were scored without an analysis",
+    )
+    command.add_argument("--all", action="store_true", dest="every", help="every row, point and pair")
+    command.add_argument("--json", action="store_true", help="every number as JSON")
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:

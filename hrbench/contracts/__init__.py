@@ -12,6 +12,7 @@ the contract, an incomplete capability, and a member that looks like a misspelt 
 
 from __future__ import annotations
 
+from hrbench.contracts.analyses import Analyses
 from hrbench.contracts.costs import CostProbe, CostSubject, Evaluated, FedImages, MeasuresInProcesses, NeedsOwnProcess
 from hrbench.contracts.datasets import (
     DataSet,
@@ -31,6 +32,7 @@ from hrbench.contracts.metrics import (
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
+    JudgesAtMost,
     Metric,
     NotesInput,
 )
@@ -42,6 +44,7 @@ from hrbench.contracts.networks import (
     FixedPrecision,
     HasLevels,
     HasParameters,
+    KeepsAtMost,
     NamesLabels,
     Network,
     OwnEngine,
@@ -71,6 +74,7 @@ __all__ = [
     "OPTIONAL",
     "PREPARES",
     "REQUIRED",
+    "Analyses",
     "ChecksOutput",
     "ChoosesProtocol",
     "CostProbe",
@@ -103,6 +107,8 @@ __all__ = [
     "Inspectable",
     "Job",
     "JudgedByImage",
+    "JudgesAtMost",
+    "KeepsAtMost",
     "MeasuresInProcesses",
     "Metric",
     "NamesLabels",

@@ -74,6 +74,13 @@ class HasCriteria(Protocol):
 
 
 @runtime_checkable
+class JudgesAtMost(Protocol):
+    """A metric that judges no more than a number of an image's detections, or of those of each of its classes."""
+
+    most_judged: int
+
+
+@runtime_checkable
 class NotesInput(Protocol):
     """A metric that says what about its input changes its numbers, or may."""
 

@@ -13,7 +13,8 @@ class Network(Protocol):
     """What a task calls: a torch module, or any callable that takes and returns what the task expects.
 
     Optional capabilities: `HasParameters`, which every torch module has; `FixedPrecision`, `FixedBatch`,
-    `DescribesCount`, `CountedByPart`, `TakesScales`, `CountsLabels`, `NamesLabels`; and of a backbone `HasLevels`.
+    `DescribesCount`, `CountedByPart`, `TakesScales`, `CountsLabels`, `KeepsAtMost`,
+    `NamesLabels`; and of a backbone `HasLevels`.
     """
 
     def __call__(self, *inputs: Any, **options: Any) -> Any: ...
@@ -86,6 +87,15 @@ class CountsLabels(Protocol):
 
     label_count: int
     """Labels that it may return are 0 to `label_count` - 1, the background aside."""
+
+
+@runtime_checkable
+class KeepsAtMost(Protocol):
+    """A detector that returns no more than a number of detections of an image."""
+
+    most_detections: int
+    most_option: str
+    """The argument that changes it, as a suite writes it below `args`; "" if none does."""
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from hrbench.contracts.analyses import Analyses
 from hrbench.contracts.costs import CostProbe, FedImages, MeasuresInProcesses, NeedsOwnProcess
 from hrbench.contracts.datasets import (
     DataSet,
@@ -22,6 +23,7 @@ from hrbench.contracts.metrics import (
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
+    JudgesAtMost,
     Metric,
     NotesInput,
 )
@@ -31,6 +33,7 @@ from hrbench.contracts.networks import (
     DescribesCount,
     FixedBatch,
     FixedPrecision,
+    KeepsAtMost,
     NamesLabels,
     OwnEngine,
     TakesScales,
@@ -76,7 +79,15 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers),
+    "hrbench.metrics": (
+        JudgedByImage,
+        JudgesAtMost,
+        NotesInput,
+        DescribesPredictions,
+        HasCriteria,
+        GainedNumbers,
+        Analyses,
+    ),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (
@@ -87,6 +98,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         CountedByPart,
         TakesScales,
         CountsLabels,
+        KeepsAtMost,
         NamesLabels,
     ),
 }

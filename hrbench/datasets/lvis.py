@@ -10,7 +10,7 @@ address (`coco_url`), whose last folder is COCO's split. An annotation does not 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ class Lvis(CocoInstances):
     annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
     max_detections: how many of an image its metrics judge, of all classes together (`metrics.coco.lvis.LvisObjects`);
         None for LVIS's 300.
+    iou_thresholds, areas, recall_thresholds: how its metrics judge, too; None for LVIS's own.
     classes, per_class, detection_area, orientation, paths, renumber, truth_area, match, whole_ids, text_numbers: as
         `CocoInstances` has them.
     """
@@ -56,6 +57,9 @@ class Lvis(CocoInstances):
         match: Literal["id", "file_name"] = "id",
         whole_ids: bool = False,
         text_numbers: bool = False,
+        iou_thresholds: float | Sequence[float] | None = None,
+        areas: Mapping[str, Sequence[float | None]] | None = None,
+        recall_thresholds: int | Sequence[float] | None = None,
     ) -> None:
         super().__init__(
             root,
@@ -65,6 +69,9 @@ class Lvis(CocoInstances):
             images,
             classes,
             max_detections,
+            iou_thresholds,
+            areas,
+            recall_thresholds,
             per_class=per_class,
             detection_area=detection_area,
             orientation=orientation,

@@ -141,10 +141,12 @@ def _judged(
     for accuracy in (True, False):
         mine = [place for place, evidence in enumerate(found) if bool(evidence.metric) == accuracy]
         family = [place for place in mine if placed[place].tier == "required"]
-        alone = [place for place in mine if placed[place].tier != "required"]
-        for places, corrected in ((family, True), (alone, False)):
+        watched = [place for place in mine if placed[place].tier == "watched"]
+        ignored = [place for place in mine if placed[place].tier == "ignored"]
+        # nobody waits for a number that is ignored: it has the replicates that others drew
+        for places, corrected, bound in ((family, True, most), (watched, False, most), (ignored, False, 0)):
             beside = others if accuracy and corrected else 0
-            judged = judge([(found[place], placed[place].margin) for place in places], corrected, most, beside)
+            judged = judge([(found[place], placed[place].margin) for place in places], corrected, bound, beside)
             made |= dict(zip(places, judged, strict=True))
     parts = [place for place in made if placed[place].tier != "required" and found[place].is_part]
     _confirm_parts(made, parts)

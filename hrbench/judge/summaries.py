@@ -19,6 +19,7 @@ from hrbench.errors import InputError, MissingError
 from hrbench.judge import baseline
 from hrbench.judge.comparability import basis_of_cost, basis_of_score, is_compared
 from hrbench.judge.costs import cell_of
+from hrbench.store.former_criteria import former_criteria
 from hrbench.store.results import checked
 from hrbench.types import Conditions, Measurement, Quantity
 
@@ -85,8 +86,14 @@ class _Named(msgspec.Struct):
     criteria: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class _DatasetOf(msgspec.Struct):
+    use: str = ""
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+
+
 class _EntryOf(msgspec.Struct):
     protocol: msgspec.Raw = msgspec.Raw(b"{}")
+    dataset: _DatasetOf | None = None
 
 
 class _ProvenanceOf(msgspec.Struct):
@@ -235,8 +242,15 @@ def _basis(result: _Taken, metric: str) -> str:
         bytes(result.entry.protocol),
         None if record is None else record.version,
         f"{result.limited} {result.provenance.limit_rule}",
-        b"{}" if record is None else bytes(record.criteria),
+        b"{}" if record is None else _criteria(metric, bytes(record.criteria), result.entry.dataset),
     )
+
+
+def _criteria(metric: str, recorded: bytes, dataset: _DatasetOf | None) -> bytes:
+    """The criteria of a metric as JSON, those of results from before they were recorded too."""
+    if recorded != b"{}" or dataset is None or b"max_detections" not in bytes(dataset.args):
+        return recorded
+    return msgspec.json.encode(former_criteria(metric, dataset.use, msgspec.json.decode(dataset.args)))
 
 
 @lru_cache(4096)

@@ -19,6 +19,7 @@ from hrbench.core.files import write_whole
 from hrbench.core.plugins import installed_version
 from hrbench.core.resources import shared
 from hrbench.errors import HrbenchError
+from hrbench.store.analyses import FILE as ANALYSIS
 from hrbench.types import Result
 from hrbench.version import __version__
 
@@ -74,7 +75,8 @@ def _facts_below(folder: Path, paths: Iterable[Path]) -> list[list[Any]]:
 
 def _of_result(result: Result) -> list[Any]:
     folder = Path(result.folder)
-    beside = [drawing.file for drawing in result.drawings] + ([result.log] if result.log else [])
+    beside = [*(drawing.file for drawing in result.drawings), *([result.log] if result.log else [])]
+    beside += [ANALYSIS] if ANALYSIS in result.files else []
     return [result.folder, sha256(folder / "result.json"), _facts(folder / name for name in beside)]
 
 

@@ -18,6 +18,7 @@ from hrbench.core import units
 from hrbench.core.text import last_lines
 from hrbench.report import figures, machines, page
 from hrbench.report.csv import render_csv
+from hrbench.report.explained import explanations
 from hrbench.report.figure_set import FOLDER, FigureSet, figure_set, file_stem
 from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
 from hrbench.report.latex import render_latex
@@ -125,6 +126,7 @@ def render_html(
         plots=drawn.plots,
         intervals=drawn.intervals,
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
+        explained=explanations(results, labels),
         missing=missing(results),
         strips=drawn.strips,
         latencies=drawn.latencies,
@@ -140,7 +142,7 @@ def render_html(
         downloads=_downloads(tables),
         facts=facts,
         facts_of=facts.of,
-        css=page.text_of("report.css"),
+        css=page.text_of("report.css") + page.text_of("explained.css"),
         script=page.text_of("report.js"),
     )
 

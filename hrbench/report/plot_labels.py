@@ -65,7 +65,7 @@ def label_points(area: Area, points: Sequence[Point], others: Sequence[Position]
 
     What all labels have in common stands once in a corner. Points on the Pareto front choose first, then the more
     accurate ones; those that find no room beside their point then choose one to which a line
-    leads. Of more than `MOST_LABELS` points only those have a label that no other beats in both accuracy and cost. A
+    leads, at last over an interval. Of more than `MOST_LABELS` points only those have a label that no other beats in both accuracy and cost. A
     label that finds no place is left out; its tooltip and the table have it.
 
     others: points without a label, which labels avoid.
@@ -82,20 +82,23 @@ def label_points(area: Area, points: Sequence[Point], others: Sequence[Position]
     chosen = points if len(points) <= MOST_LABELS else _best(points)[:MOST_LABELS]
     size, longest = area.format.small, _LONGEST * (area.box[2] - area.box[0])
     waiting = sorted(chosen, key=lambda one: (not one.front, -(one.height or -math.inf), one.x))
-    for far in (False, True):
+    leaders = np.empty((0, 4))
+    for far, through in ((False, False), (True, False), (False, True), (True, True)):
         for point in tuple(waiting):
             if point.height is None or not told[id(point)]:
                 continue
             start, label = area(point.x, point.height), shortened(told[id(point)], size, longest)
-            place = _place(area, start, width(label, size), boxes, words, far)
+            taken = np.vstack([words, leaders]) if through else boxes
+            place = _place(area, start, width(label, size), taken, words, far)
             if place is None:
                 continue
             waiting.remove(point)
             if place.leader:
                 marks.append(Path((place.leader,), "ink", 0.4, opacity=0.45))
                 along = _along(*place.leader)
-                boxes = np.vstack([boxes, np.hstack([along - 0.4, along + 0.4])])
-            boxes, words = np.vstack([boxes, place.box]), np.vstack([words, place.box])
+                leaders = np.vstack([leaders, np.hstack([along - 0.4, along + 0.4])])
+            boxes = np.vstack([boxes, leaders, place.box])
+            words = np.vstack([words, place.box])
             marks.append(_words(place, label, size))
     return marks
 
@@ -223,7 +226,7 @@ def _taken(area: Area, points: Sequence[Point], others: Iterable[Position]) -> B
 def _markers(area: Area, points: Sequence[Point]) -> Boxes:
     """Points alone, as they are seen."""
     places = [area(point.x, y) for point in points for y in (point.y, point.published) if y is not None]
-    return np.array([(x - 2.5, y - 2.5, x + 2.5, y + 2.5) for x, y in places]).reshape(-1, 4)
+    return np.array([(x - 3.4, y - 3.4, x + 3.4, y + 3.4) for x, y in places]).reshape(-1, 4)
 
 
 def _in_corner(area: Area, text: str, boxes: Boxes) -> tuple[Words, Box]:

@@ -19,6 +19,8 @@ from hrbench.models.build import SOURCES_WITH_WEIGHTS, build
 from hrbench.models.weights.sources import OWN_WEIGHTS, part_of, weights_of
 from hrbench.runner.check_classes import class_notes
 from hrbench.runner.data_access import dataset_of
+from hrbench.runner.detection_limits import network_limit_notes
+from hrbench.runner.prepare import metric_of
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Missing
 
@@ -48,6 +50,7 @@ def check_network(entry: Entry, settings: Settings, values: bool = False) -> lis
         return [
             *_output_notes(net, entry, _task(entry, dataset), values),
             *class_notes(net, dataset, entry),
+            *_limit_notes(net, dataset, entry),
             *_weights_notes(net, entry, settings),
         ]
     finally:
@@ -75,6 +78,17 @@ def _task(entry: Entry, dataset: DataSet | None) -> ChecksOutput | None:
     except (HrbenchError, OSError):  # its files are not there, or have a fault: the plan says so
         return None
     return task if isinstance(task, ChecksOutput) else None
+
+
+def _limit_notes(net: nn.Module, dataset: DataSet | None, entry: Entry) -> list[str]:
+    """What is told of a detector that finds fewer objects of an image than the entry's metrics judge."""
+    if dataset is None or entry.variant.task != "detection":
+        return []
+    try:
+        metrics = [metric_of(name, dataset) for name in entry.metrics]
+    except (HrbenchError, OSError):  # its files are not there, or have a fault: the plan says so
+        return []
+    return [*map(str, network_limit_notes(net, entry.protocol, metrics))]
 
 
 # --- one pass --------------------------------------------------------------------------------------------------------

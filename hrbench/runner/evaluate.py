@@ -23,6 +23,8 @@ from hrbench.errors import in_words
 from hrbench.models.build import build
 from hrbench.models.runtimes.configured import Configured, in_force
 from hrbench.runner import pipeline, precomputed
+from hrbench.runner.analysing import analysed
+from hrbench.runner.detection_limits import network_limit_notes
 from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import render_images
 from hrbench.runner.orientation import orientation_note
@@ -30,9 +32,11 @@ from hrbench.runner.prepare import Assembled, assemble, load_network, weights_re
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
 from hrbench.runner.stored_scores import main_first
+from hrbench.store.analyses import FILE, write_analyses
 from hrbench.store.integrity import digests_of
 from hrbench.store.states import state_file, write_state
 from hrbench.types import (
+    Analysis,
     DatasetRecord,
     Event,
     FileRecord,
@@ -159,6 +163,7 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     turned = orientation_note(limited(samples, entry.limit))  # raises before the network is built
     prepared = _network(parts, settings)
     net, notes = prepared.net, prepared.notes
+    notes += network_limit_notes(prepared.own, entry.protocol, parts.metrics)
     predictions = pipeline.predict(
         parts.task,
         net,
@@ -190,11 +195,13 @@ class _Prepared:
     """A network that is ready to be called.
 
     net: what is called.
+    own: the network itself.
     notes: sentences from loading it.
     runtime: what prepared it, with further notes once it was called.
     """
 
     net: Any
+    own: Any
     notes: list[Remark]
     runtime: Configured
 
@@ -213,7 +220,7 @@ def _network(parts: Assembled, settings: Settings) -> _Prepared:
     example = torch.zeros(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
     made = runtime(entry.runtime)
     prepared = made.prepare(net, list(example) if entry.variant.task == "detection" else example)
-    return _Prepared(prepared, notes, made)
+    return _Prepared(prepared, net, notes, made)
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], folder: Path) -> None:
@@ -242,9 +249,10 @@ class _Scores:
 
 
 def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verify: bool) -> _Scores:
-    """Scores of the prediction files; the states of the metrics are stored beside them."""
+    """Scores of the prediction files; the states of the metrics and their error analyses are stored beside them."""
     scores: list[Measurement] = []
     states: list[State] = []
+    analyses: list[Analysis] = []
     notes: list[Remark] = []
     for metric in parts.metrics:
         target = metric.read_target(parts.dataset.target)
@@ -253,11 +261,16 @@ def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verif
         write_state(state, folder / state_file([each.name for each in parts.metrics], len(states)))
         states.append(state)
         notes += metric.input_notes(predictions, target, state) if isinstance(metric, NotesInput) else []
+        made, failed = analysed(metric, predictions, target, state)
+        analyses += made
+        notes += failed
         summary = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
         scores += main_first(summary, metric)
         if verify:
             reference = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
             notes.append(verdict(summary, reference, metric))
+    if analyses:
+        write_analyses(analyses, folder / FILE)
     return _Scores(scores, states[0], notes)
 
 

@@ -20,6 +20,7 @@ from hrbench.runner import precomputed
 from hrbench.runner.assumed import assumed_notes
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent, server_of
+from hrbench.runner.detection_limits import protocol_limit_notes
 from hrbench.runner.device import runtime_version
 from hrbench.runner.score import metric_args_of, unknown_options
 from hrbench.runner.settings import Settings
@@ -147,6 +148,7 @@ def assemble(
     parts.server = server_of(dataset)
     parts.notes += shared.of(("notes", of_row, under), lambda: dataset.notes(entry.protocol))
     parts.notes += assumed_notes(entry)
+    parts.notes += protocol_limit_notes(entry.protocol, parts.metrics)
     return parts
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE = "history.sqlite"
-VERSION = 1
-"""Raised when what is remembered changes its form: then everything is read again."""
+VERSION = 2
+"""Raised when what is remembered changes its form or meaning: then everything is read again."""
 
 _OWNER, OWNER = "application_id", 0x68726265
 """By which SQLite files of hrbench are told from those of other programs."""

@@ -325,9 +325,12 @@ def _without_paths(args: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in _plain(args).items() if key not in PATHS}
 
 
+_OF_METRICS = frozenset({"metric_args"})
 _JUDGING: Mapping[str, frozenset[str]] = {
-    "coco-instances": frozenset({"iou_thresholds", "areas", "recall_thresholds", "class_agnostic", "per_class"}),
-    "coco-keypoints": frozenset({"oks_thresholds", "areas", "recall_thresholds"}),
+    "coco-instances": _OF_METRICS | {"iou_thresholds", "areas", "recall_thresholds", "class_agnostic", "per_class"},
+    "coco-keypoints": _OF_METRICS | {"oks_thresholds", "areas", "recall_thresholds"},
+    **dict.fromkeys(("cityscapes", "faces", "label-folders", "mpii"), _OF_METRICS),
+    "lvis": frozenset({"iou_thresholds", "areas", "recall_thresholds"}),
 }
 """Arguments of data sets that only decide how predictions are judged."""
 

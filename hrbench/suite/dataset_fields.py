@@ -117,12 +117,12 @@ class DatasetFields(BaseModel):
     )
     iou_thresholds: Any = Field(
         None,
-        description="COCO's AP of boxes and masks: up to 16 rising thresholds in place of 0.5 to 0.95.",
+        description="COCO's and LVIS's AP of boxes and masks: up to 16 rising thresholds in place of 0.5 to 0.95.",
         json_schema_extra={"type": ["number", "array"]},
     )
     oks_thresholds: Any = Field(
         None,
-        description="COCO's AP of keypoints: up to 16 rising thresholds in place of 0.5 to 0.95.",
+        description="AP of keypoints: up to 16 rising thresholds in place of 0.5 to 0.95.",
         json_schema_extra={"type": ["number", "array"]},
     )
     areas: Any = Field(

@@ -10,6 +10,7 @@ as the literature writes them ("256x192"); accuracies are fractions in [0, 1]; t
 
 from __future__ import annotations
 
+from hrbench.types.analyses import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable
 from hrbench.types.conditions import BatchTime, Conditions
 from hrbench.types.measurements import Better, Measurement, Quantity, Unit
 from hrbench.types.networks import FROM_FILES, NOT_READ, TASKS, LibraryInput, ModelRef, RuntimeSettings, Variant
@@ -34,6 +35,11 @@ __all__ = [
     "FROM_FILES",
     "NOT_READ",
     "TASKS",
+    "Analysis",
+    "AnalysisCurves",
+    "AnalysisMatrix",
+    "AnalysisSection",
+    "AnalysisTable",
     "BatchTime",
     "Better",
     "ByImage",

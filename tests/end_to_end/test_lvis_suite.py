@@ -9,6 +9,11 @@ import yaml
 from drawn.lvis import IMAGES, draw
 
 import hrbench
+from hrbench.cli.command_line import main
+from hrbench.core.import_path import importable
+from hrbench.runner.check_network import check_network
+from hrbench.runner.prepare import assemble
+from hrbench.runner.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,51 @@ def test_worse_predictions_regress_in_every_group_of_classes(runs: dict[str, Pat
     assert all(whole.verdict[name] == "regressed" for name in ("AP", "APr", "APc", "APf", "AR300"))
     assert whole.index.str.startswith("AP/thing_").sum() == 12
     assert set(masks.slice) == {"", *parts} and (masks.change.dropna() < 0).mean() > 0.9
+
+
+DETECTOR = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    most_detections, most_option = 200, "kept"
+
+    def __init__(self, kept=200):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(8.0))
+
+    def forward(self, images):
+        box = torch.tensor([[1.0, 1.0, 2.0, 2.0]]) * self.scale
+        return [{"boxes": box, "scores": torch.tensor([0.5]), "labels": torch.tensor([1])} for _ in images]
+"""
+
+
+def test_fewer_detections_than_are_judged_are_told_by_check_run_and_report(tmp_path: Path, capsys) -> None:
+    draw(tmp_path)
+    (tmp_path / "few.py").write_text(DETECTOR)
+    model = {"use": "few:Net", "task": "detection", "input": [32, 32], "colour": "rgb"}
+    told = {
+        "mmdet": "protocol mmdet keeps at most 100 detections of an image",
+        "plain": "the network finds at most 200 detections of an image",
+    }
+    small = {"mmdet": {"short": 32, "long": 64}, "plain": {}}
+    entry = {"model": model, "dataset": "lvis-v1-val", "metrics": ["lvis-boxes"], "weights": "own"}
+    entries = [{**entry, "name": name, "protocol": {"name": name, **small[name]}} for name in told]
+    suite = {"suite": "few", "defaults": {"resamples": 2, "cost": {"latency": False}}, "entries": entries}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
+    out = tmp_path / "out"
+    arguments = [str(tmp_path / "suite.yaml"), "--data", str(tmp_path / "data"), "--out", str(out), "--limit", "3"]
+    checked = []
+    with importable(tmp_path):  # what `hrbench check` says of each entry, without a process
+        for entry in hrbench.load_suite(tmp_path / "suite.yaml").entries:
+            settings = Settings(data=tmp_path / "data")
+            checked += [*assemble(entry, settings).notes, *check_network(entry, settings)]
+    assert main(["run", *arguments, "--device", "cpu", "--plain", "--in-process"]) == 0
+    run, page = capsys.readouterr().out, (tmp_path / "out/report.html").read_text()
+    for result in hrbench.load(tmp_path / "out"):
+        sentence = told[result.name]
+        assert sentence in str([*map(str, checked)]) and sentence in run and sentence in page
+        assert sum(sentence in str(note) for note in result.notes) == 1
 
 
 def test_the_gate_blocks_what_is_worse_and_passes_what_is_not(runs: dict[str, Path]) -> None:

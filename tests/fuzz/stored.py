@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from hrbench.core.digests import canonical
 from hrbench.judge import baseline
+from hrbench.store.analyses import fault_of, read_analyses, write_analyses
 from hrbench.store.results import to_json
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state
-from hrbench.types import Result
+from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisTable, Result
 from tests.fuzz import damage
-from tests.fuzz.case import Case, as_json, unchanged
+from tests.fuzz.case import Case, NonsenseError, as_json, unchanged
 
 DATA = Path(__file__).parents[1] / "data"
 ENTRY = "pose_hrnet_miniature_coco"
@@ -100,6 +102,26 @@ def _alone(folder: Path) -> None:
     shutil.copyfile(DATA / "format1/entries" / ENTRY / "states.npz", folder / "states.npz")
 
 
+def _analysed(folder: Path) -> None:
+    counts = np.array([[5, 0, 2], [1, 7, 0]], np.int64)
+    said = "Errors", "How they are counted.", "a paper"
+    table = AnalysisTable(
+        "errors", *said, ("a", "b"), ("n", "cost"), ("count", "fraction"), np.array([[3.0, 0.25], [0.0, np.nan]]),
+        {(1, 1): "there is none"}, 1,
+    )  # fmt: skip
+    curves = AnalysisCurves("curve", *said, "recall", "precision", ("a",), np.linspace(0, 1, 5), np.ones((1, 5)))
+    matrix = AnalysisMatrix("matrix", *said, "ground truth", "prediction", ("a", "b"), ("a", "b", "none"), counts)
+    write_analyses([Analysis("coco-boxes", 1, {"score": 0.5}, (table, curves, matrix))], folder / "analysis.npz")
+
+
+def _analyses(folder: Path) -> dict[str, Any]:
+    found = read_analyses(folder / "analysis.npz")
+    for one in found:
+        if fault := fault_of(one):
+            raise NonsenseError(fault)
+    return {"metrics": [one.metric for one in found], "sections": [len(one.sections) for one in found]}
+
+
 def _read_old(folder: Path) -> dict[str, Any]:
     """Results of format 1, which have no digests."""
     run = RunFolder(folder)
@@ -120,5 +142,6 @@ CASES = [
          {"baselines/v1/baseline.json": as_json, "baselines/v1/entries/*/result.json": as_json,
           "baselines/v1/run.json": as_json},
          _read_baseline, _held),
+    Case("error analyses", _analysed, {"analysis.npz": damage.zip_mutant}, _analyses, share=2),
     Case("states", _alone, {"states.npz": damage.zip_mutant}, _state, share=2),
 ]  # fmt: skip

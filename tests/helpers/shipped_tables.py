@@ -25,7 +25,8 @@ IMAGES = {
     "cityscapes-val": 500, "pascal-context-59": 5105, "pascal-context-60": 5105, "lip-val": 10000, "ade20k-val": 2000,
     "coco-stuff-10k": 1000, "coco-stuff-164k-val2017": 5000, "voc2012-val": 1449, "nyudv2-40": 654, "sunrgbd-37": 5050,
     "coco-val2017": 5000, "coco-keypoints-val2017": 5000, "imagenet-val": 50000, "imagenet-real": 50000,
-    "inaturalist-2017-val": 95986, "mpii-val": 2958,
+    "inaturalist-2017-val": 95986, "mpii-val": 2958, "crowdpose-test": 8000, "coco-wholebody-val": 5000,
+    "halpe-val": 5000,
 }  # fmt: skip
 
 

@@ -2,191 +2,32 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.io import savemat
+from metric_cases import Case, case_of, modules
 
 from hrbench.cli.metric_listing import options_of
 from hrbench.errors import HrbenchError, InputError
-from hrbench.types import Prediction, State
+from hrbench.types import ByImage, State
 
 NAMES = sorted(point.name for point in entry_points(group="hrbench.metrics"))
-
-
-@dataclass(frozen=True)
-class Case:
-    """A metric with ground truth and predictions on disk. ids: all images. samples: predictions, image by image."""
-
-    metric: Any
-    truth: Path
-    predictions: Path
-    ids: list[int | str]
-    samples: list[Prediction]
-
-    def measured(self, images: list[int | str] | None = None) -> State:
-        target = self.metric.read_target(self.truth)
-        return self.metric.measure(self.metric.read_predictions(self.predictions, target), target, images)
-
-
-def random_files(name: str) -> ModuleType:
-    """A module of the metrics' tests that draws files."""
-    path = Path(__file__).parents[1] / f"helpers/{name}.py"
-    spec = importlib.util.spec_from_file_location(f"{name}_for_laws", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def coco_case(metric: Any, folder: Path) -> Case:
-    if metric.name in ("coco-keypoints", "pck"):
-        truth, results = random_files("random_coco").case(4, images=12)
-    elif metric.name == "crowdpose-keypoints":
-        truth, results = random_files("random_poses").crowdpose(3, images=14)
-    elif metric.name == "wholebody-keypoints":
-        truth, results = random_files("random_poses").wholebody(34, images=9)
-    else:
-        truth, results = random_files("random_instances").case(
-            6, images=14, masks=metric.prediction_file == "masks.json"
-        )
-    (folder / "truth.json").write_text(json.dumps(truth))
-    ids = [image["id"] for image in truth["images"]]
-    samples = [Prediction(i, [row for row in results if row["image_id"] == i]) for i in ids]
-    return Case(metric, folder / "truth.json", folder / metric.prediction_file, ids, samples)
-
-
-def lvis_case(metric: Any, folder: Path) -> Case:
-    truth, results = random_files("random_lvis").case(6, images=14, masks=metric.name == "lvis-masks")
-    (folder / "truth.json").write_text(json.dumps(truth))
-    ids = [image["id"] for image in truth["images"]]
-    samples = [Prediction(i, [row for row in results if row["image_id"] == i]) for i in ids]
-    return Case(metric, folder / "truth.json", folder / metric.prediction_file, ids, samples)
-
-
-def mpii_case(metric: Any, folder: Path) -> Case:
-    rng = np.random.default_rng(0)
-    names = np.empty((1, 16), object)
-    names[0] = [
-        "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
-        "neck", "head", "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
-    ]  # fmt: skip
-    position, heads = rng.uniform(0, 500, (16, 2, 20)), np.zeros((2, 2, 20))
-    heads[1] = rng.uniform(40, 90, (2, 20))
-    missing = (rng.random((16, 20)) < 0.2).astype(np.uint8)
-    savemat(
-        folder / "gt_valid.mat",
-        {"dataset_joints": names, "jnt_missing": missing, "pos_gt_src": position, "headboxes_src": heads},
-    )
-    images = [f"{name}.jpg" for name in rng.choice(list("abcdefghijkl"), 20)]
-    (folder / "valid.json").write_text(json.dumps([{"image": image} for image in images]))
-    points = position.transpose(2, 0, 1) - 1 + rng.normal(0, 20, (20, 16, 2))
-    rows = [np.concatenate([person, np.ones((16, 1))], 1).ravel().tolist() for person in points]
-    samples = [
-        Prediction(image, [{"index": n, "keypoints": row} for n, row in enumerate(rows) if images[n] == image])
-        for image in dict.fromkeys(images)
-    ]
-    return Case(metric, folder, folder / metric.prediction_file, list(dict.fromkeys(images)), samples)
-
-
-def face_case(metric: Any, folder: Path) -> Case:
-    rng = np.random.default_rng(2)
-    points = rng.uniform(50, 250, (24, 68, 2))
-    guess = points + rng.normal(0, 1, points.shape) * rng.uniform(1, 40, (24, 1, 1))
-    names = [f"{name}.jpg" for name in rng.choice(list("abcdefghijkl"), 24)]
-    lines = ["image_name,scale,center_w,center_h,landmarks" + 135 * ","]
-    lines += [",".join(map(repr, (1.5, 150.0, 150.0, *one.ravel().tolist()))) for one in points]
-    (folder / "faces.csv").write_text(
-        "\n".join([lines[0], *(f"{n},{one}" for n, one in zip(names, lines[1:], strict=True))])
-    )
-    rows = [np.concatenate([face, np.ones((68, 1))], 1).ravel().tolist() for face in guess]
-    samples = [
-        Prediction(image, [{"index": n, "keypoints": row} for n, row in enumerate(rows) if names[n] == image])
-        for image in dict.fromkeys(names)
-    ]
-    ids: list[int | str] = list(dict.fromkeys(names))
-    return Case(metric, folder / "faces.csv", folder / metric.prediction_file, ids, samples)
-
-
-def topk_case(metric: Any, folder: Path) -> Case:
-    rng = np.random.default_rng(0)
-    images: list[int | str] = [f"{name}/{number}" for number in range(5) for name in ("cat", "dog", "emu", "yak")]
-    valid = {image: rng.choice(8, size=rng.integers(0, 3), replace=False).tolist() for image in images}
-    (folder / "valid.json").write_text(json.dumps(valid))
-    samples = [Prediction(image, (rng.permutation(8)[:5], np.sort(rng.random(5))[::-1])) for image in images]
-    return Case(metric, folder / "valid.json", folder / metric.prediction_file, images, samples)
-
-
-def cityscapes_case(metric: Any, folder: Path) -> Case:
-    streets = random_files("random_streets")
-    names = streets.write(folder, 3, scenes=12, labels=34)
-    index = np.zeros(34, np.uint8)
-    index[list(streets.EVALUATED)] = np.arange(len(streets.EVALUATED))
-    samples = [Prediction(n, index[streets.load(folder / f"results/{n}_leftImg8bit.png")]) for n in names]
-    return Case(metric, folder / "gtFine/val", folder / metric.prediction_file, names, samples)
-
-
-def miou_case(metric: Any, folder: Path) -> Case:
-    rng, streets = np.random.default_rng(1), random_files("random_streets")
-    names = [f"{folder_name}/{number:02d}" for folder_name in "ab" for number in range(6)]
-    samples = []
-    for name in names:
-        labels = rng.choice([1, 2, 5, 6, 9, 0], rng.integers(4, 12, 2).tolist())
-        streets.save(folder / f"labels/{name}.png", labels.astype(np.uint8))
-        noise = rng.integers(0, 5, labels.shape)
-        right = np.searchsorted([1, 2, 5, 6, 9], np.maximum(labels, 1))
-        samples.append(Prediction(name, np.where(rng.random(labels.shape) < 0.5, noise, right)))
-    narrow = {} if metric.name == "miou" else {"dilation_ratio": 0.1}
-    metric = type(metric)(ids=(1, 2, 5, 6, 9), ignore=(0,), **narrow)
-    return Case(metric, folder / "labels", folder / metric.prediction_file, names, samples)
-
-
-def panoptic_case(metric: Any, folder: Path) -> Case:
-    panoptic = random_files("random_panoptic")
-    made = panoptic.case(2, images=14)
-    truth, _ = panoptic.write(folder, made)
-    results = {row["image_id"]: row["segments_info"] for row in made["results"]["annotations"]}
-    ids = [row["image_id"] for row in made["truth"]["annotations"]]
-    samples = [Prediction(image, (made["found_ids"][image], results[image])) for image in ids]
-    return Case(metric, truth, folder / metric.prediction_file, ids, samples)
-
-
-CASES: dict[str, Callable[[Any, Path], Case]] = {
-    "boundary-miou": miou_case,
-    "cityscapes": cityscapes_case,
-    "coco-boundary": coco_case,
-    "coco-boxes": coco_case,
-    "coco-keypoints": coco_case,
-    "coco-masks": coco_case,
-    "crowdpose-keypoints": coco_case,
-    "lvis-boxes": lvis_case,
-    "lvis-masks": lvis_case,
-    "miou": miou_case,
-    "mpii-pckh": mpii_case,
-    "nme": face_case,
-    "pck": coco_case,
-    "panoptic-quality": panoptic_case,
-    "topk": topk_case,
-    "wholebody-keypoints": coco_case,
-}
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def drawn(request, tmp_path_factory) -> Case:
     (point,) = entry_points(group="hrbench.metrics", name=request.param)
-    case = CASES[request.param](point.load()(), tmp_path_factory.mktemp(request.param))
+    case = case_of(point.load()(), tmp_path_factory.mktemp(request.param))
     case.metric.write_predictions(iter(case.samples), case.predictions)
     return case
 
@@ -321,8 +162,10 @@ def test_the_order_of_writing_does_not_matter(drawn: Case, tmp_path: Path) -> No
     assert bits(again.measured()) == bits(drawn.measured())
 
 
-def test_every_metric_has_a_case_here() -> None:
-    assert set(CASES) == set(NAMES)
+def test_a_metric_without_a_case_fails_the_laws_and_no_case_is_of_an_unknown_metric(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="no law is tried on the metric unheard-of: write tests"):
+        case_of(SimpleNamespace(name="unheard-of"), tmp_path)
+    assert {name for module in modules() for name in module.METRICS} <= set(NAMES)
 
 
 def test_metrics_never_import_torch() -> None:
@@ -352,40 +195,39 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
         agree(numbers_of(side, keep.astype(np.int64)), part)
 
 
-MEANS = {
-    "pck@0.05": "pck@0.05/",
-    "AP": "AP/",
-    "mIoU": "IoU/",
-    "boundary_mIoU": "boundary_IoU/",
-    "IoU_class": "IoU/",
-    "IoU_category": "IoU_category/",
-    "PQ": "PQ/",
-    "SQ": "SQ/",
-    "RQ": "RQ/",
-}
-"""Name of a mean over classes -> how the numbers of its classes begin."""
-
-
 def test_a_mean_over_classes_is_over_the_same_classes_in_every_resample(drawn):
-    """A class that a resample lacks keeps its number of all images; without it the mean would be one of fewer."""
+    """A class that a resample lacks keeps its number of all images; without it the mean would be one of fewer.
+
+    Which numbers are such means is told by the numbers themselves: with all images they are the mean of a family.
+    """
     side = type(drawn.metric).by_image(drawn.measured(), True)
-    if side.resampled is None:
-        assert not any("/" in name and name.split("/")[0] in ("AP", "IoU") for name in side.names)
-        return
     once = np.ones(len(side.images), np.int64)
-    assert np.array_equal(side.resampled(once[None], once), side.at(once[None]), equal_nan=True)
+    resampled = side.resampled or (lambda weights, once: side.at(weights))
+    assert np.array_equal(resampled(once[None], once), side.at(once[None]), equal_nan=True)
     weights = np.eye(len(once), dtype=np.int64)[:5] * 3  # a single image, which lacks most classes
-    found, alone, whole = side.resampled(weights, once), side.at(weights), side.at(once[None])[0]
+    found, alone, whole = resampled(weights, once), side.at(weights), side.at(once[None])[0]
     assert np.array_equal(found[:, side.overall :], alone[:, side.overall :], equal_nan=True)
-    looked = 0
-    for mean, begins in MEANS.items():
-        places = [i for i, name in enumerate(side.names) if name.startswith(begins)]
-        if mean in side.names and places:
-            parts = np.where(np.isnan(alone[:, places]), whole[places], alone[:, places])
-            expected = np.nanmean(parts, axis=1)
-            assert found[:, side.names.index(mean)] == pytest.approx(expected, abs=1e-12)
-            looked += 1
-    assert looked or "pckh" in drawn.metric.name or "keypoint" in drawn.metric.name
+    means = list(means_of_families(side))
+    lacking = np.isnan(alone) & ~np.isnan(whole)
+    assert side.resampled is None or not means or lacking.any(), "the case cannot tell: no image lacks a class"
+    for mean, places in means:
+        parts = np.where(np.isnan(alone[:, places]), whole[places], alone[:, places])
+        assert found[:, mean] == pytest.approx(np.nanmean(parts, axis=1), abs=1e-12), side.names[mean]
+    assert means or len(side.names) == side.overall, "it has numbers of single classes, and no number is a mean of some"
+
+
+def means_of_families(side: ByImage) -> Iterator[tuple[int, list[int]]]:
+    """The places of means over classes, each with the places of its classes' numbers: of a family such as `IoU/`."""
+    every = np.random.default_rng(0).integers(1, 9, (3, len(side.images)))  # under these each class occurs
+    values = side.at(np.concatenate([np.ones_like(every[:1]), every]))
+    families: dict[str, list[int]] = {}
+    for place, name in enumerate(side.names[side.overall :], side.overall):
+        families.setdefault(name.rpartition("/")[0], []).append(place)
+    for places in families.values():
+        mean = np.nanmean(values[:, places], axis=1)
+        for place in range(side.overall):
+            if values[:, place] == pytest.approx(mean, abs=1e-12):
+                yield place, places
 
 
 def agree(found: dict[str, float | None], expected: dict[str, float | None]) -> None:

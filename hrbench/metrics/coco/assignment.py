@@ -63,11 +63,11 @@ def assigned(
     if library() is not None:
         crowd, ignored = np.ascontiguousarray(crowd), np.ascontiguousarray(ignored)
         free = np.full(len(crowd), ~np.uint64(0))  # bits at which each object is not taken
-        for _, position, truth in _parts(found, objects, COMPILED_PART):
+        for _, position, truth in pairs_in_parts(found, objects, COMPILED_PART):
             alike = similarity(found.rows[position], truth)
             _ASSIGN(position, truth, alike, lowest, areas, crowd, ignored, free, hits, spared)
         return hits, spared
-    for start, position, truth in _parts(found, objects, PART_PAIRS):
+    for start, position, truth in pairs_in_parts(found, objects, PART_PAIRS):
         alike = similarity(found.rows[position], truth)
         near = np.flatnonzero(alike >= lowest[0])
         position, truth, alike = position[near], truth[near], alike[near]
@@ -83,7 +83,7 @@ def assigned(
     return hits, spared
 
 
-def _parts(found: RowGroups, objects: RowGroups, size: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def pairs_in_parts(found: RowGroups, objects: RowGroups, size: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """All pairs (position among the detections, truth) of the same group, (P,) int64, by detection, then truth.
 
     Yields whole groups, of `size` pairs together unless one has more, with the position of the first detection.
@@ -157,14 +157,14 @@ def _taken(
     order = tried[np.lexsort((second[tried], position[tried]))]
     position, truth, group, wanted, second = (each[order] for each in (position, truth, group, wanted, second))
 
-    taken = _take_in_turn(group, position, truth, wanted, crowd, detections)
+    taken = take_in_turn(group, position, truth, wanted, crowd, detections)
     hits, spared = np.zeros(detections, np.uint64), np.zeros(detections, np.uint64)
     np.bitwise_or.at(hits, position[~second], taken[~second])
     np.bitwise_or.at(spared, position[second], taken[second])
     return hits, spared
 
 
-def _take_in_turn(
+def take_in_turn(
     group: np.ndarray,
     position: np.ndarray,
     truth: np.ndarray,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,11 +23,14 @@ from hrbench.formats.coco.crowd_index import read_crowd_index
 from hrbench.formats.coco.forms import TruthArea
 from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen
 from hrbench.formats.coco.skeletons import CROWDPOSE
+from hrbench.metrics.coco.criteria import Areas, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.keypoints import NUMBERS as COCO_NUMBERS
+from hrbench.metrics.coco.keypoints import FORM as COCO_FORM
 from hrbench.metrics.coco.keypoints import CocoKeypointAP, annotated
+from hrbench.metrics.coco.matching import MatchSettings
 from hrbench.metrics.coco.number_groups import NumberGroup, block_of, numbers_at, numbers_resampled, scored_groups
 from hrbench.metrics.coco.oks import KEYPOINTS
+from hrbench.metrics.coco.reported import at_in_words, described, numbers, range_in_words
 from hrbench.metrics.coco.states import form_of, image_scores, matches_of, state_of, truth_in, truth_of
 from hrbench.metrics.states import StateForm, arrays_of, merge
 from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
@@ -35,24 +38,24 @@ from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm
 BOUNDS = (0.2, 0.8)
 """Of the crowd index, between easy and medium, and between medium and hard, as the official code has them."""
 
-NUMBERS = tuple(number for number in COCO_NUMBERS if number.area == 0)
-SPLIT = Number("AP", "precision", None, 0)
 SPLITS = ("easy", "medium", "hard")
+FORM = replace(COCO_FORM, protocol="CrowdPose")
 
 
-def _quantities() -> tuple[Quantity, ...]:
-    found = []
-    for number in NUMBERS:
-        at = "averaged over OKS 0.50 to 0.95 in steps of 0.05"
-        if number.threshold is not None:
-            at = f"at OKS {KEYPOINTS.thresholds[number.threshold]:.2f}"
-        what = "Average precision" if number.kind == "precision" else "Average recall"
-        text = f"{what} {at}, at most 20 detections an image, areas 0.53 x box; CrowdPose protocol; n is people."
-        found.append(Quantity(number.name, number.name, "fraction", "higher", text))
+def _numbers(settings: MatchSettings) -> tuple[Number, ...]:
+    """Those of all images. Official ones have no ranges of areas."""
+    return tuple(one for one in numbers(FORM, settings) if not one.area or settings.areas != KEYPOINTS.areas)
+
+
+def _quantities(settings: MatchSettings = KEYPOINTS) -> tuple[Quantity, ...]:
+    asked = _numbers(settings)
+    every = dict(zip(numbers(FORM, settings), described(FORM, settings, note=" Areas are 0.53 x box."), strict=True))
+    main, by = asked[0], every[asked[0]].description.partition("; ")[2]
+    splits = []
     for split in SPLITS:
-        text = f"Average precision of the {split} images by their crowd index; CrowdPose protocol; n is people."
-        found.append(Quantity(f"AP_{split}", f"AP {split}", "fraction", "higher", text))
-    return tuple(found)
+        text = f"Average precision of the {split} images by their crowd index {at_in_words(FORM, settings, main)}; {by}"
+        splits.append(Quantity(f"{main.name}_{split}", f"{main.name} {split}", "fraction", "higher", text))
+    return (*(every[one] for one in asked), *splits)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class CrowdPoseAP:
     sigmas: (K,) the spread of each joint; None: CrowdPose's 14.
     truth_area: the area of annotated people; CrowdPose's files have none.
     unseen: "drop" leaves out predicted people of whom no joint has a third number above 0, as xtcocotools does.
+    oks_thresholds, recall_thresholds, areas, max_detections: as of `CocoKeypointAP`, for the splits as well; official
+        numbers have no ranges of areas.
     category, detection_area, renumber, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: as of
         `CocoKeypointAP`.
     """
@@ -106,6 +111,10 @@ class CrowdPoseAP:
         root_category: Literal["keep", "drop"] | None = None,
         text_numbers: bool = False,
         unseen: Unseen = "drop",
+        oks_thresholds: float | Sequence[float] | None = None,
+        recall_thresholds: int | Sequence[float] | None = None,
+        areas: Areas | None = None,
+        max_detections: int | Sequence[int] = KEYPOINTS.max_detections,
     ) -> None:
         self.crowd_bounds = _bounds(crowd_bounds)
         self.joints = CocoKeypointAP(
@@ -121,7 +130,17 @@ class CrowdPoseAP:
             root_category=root_category,
             text_numbers=text_numbers,
             unseen=unseen,
+            oks_thresholds=oks_thresholds,
+            recall_thresholds=recall_thresholds,
+            areas=areas,
+            max_detections=max_detections,
         )
+        self.quantities = _quantities(self.joints.settings)
+        self.main = self.quantities[0].name
+
+    def own_criteria(self) -> dict[str, Any]:
+        """The options by which it judges otherwise than CrowdPose's code does."""
+        return self.joints.own_criteria()
 
     def read_target(self, path: Path) -> CrowdTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
@@ -163,23 +182,23 @@ class CrowdPoseAP:
         return merge(states, _form(self.name, self.version))
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
-        """The nine numbers with their 95 % intervals over images (none with resamples=0)."""
+        """The numbers, nine by official criteria, with their 95 % intervals over images (none with resamples=0)."""
         return scored_groups(self.name, _groups(state), self.quantities, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
-        """(9,) float64, the numbers as xtcocotools' `stats` has them, unrounded: -1 if one does not exist."""
+        """(9,) float64 by official criteria: xtcocotools' `stats`, unrounded, -1 if one does not exist."""
         values = numbers_at(_groups(state))(np.ones((1, len(state.arrays["image"])), np.int32))[0]
         return np.where(np.isnan(values), -1.0, values)
 
     @staticmethod
     def by_image(state: State, classes: bool = False) -> ByImage:
-        """The nine numbers as a function of image weights; there are none of single classes."""
+        """The numbers as a function of image weights; there are none of single classes."""
         name, version = CrowdPoseAP.name, CrowdPoseAP.version
-        groups = _groups(state)
-        matches, names = groups[0].matches, tuple(one.name for one in CrowdPoseAP.quantities)
+        groups, settings = _groups(state), settings_in(state, KEYPOINTS)
+        matches, names = groups[0].matches, tuple(one.name for one in _quantities(settings))
 
         def qualities() -> dict[int | str, float]:
-            return image_scores(matches, KEYPOINTS)
+            return image_scores(matches, settings)
 
         return ByImage(
             matches.images,
@@ -194,18 +213,19 @@ class CrowdPoseAP:
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> how well its people were found, in [0, 1]; see `states.image_scores`."""
-        return image_scores(matches_of(state, self.name, self.version), KEYPOINTS)
+        return image_scores(matches_of(state, self.name, self.version), settings_in(state, KEYPOINTS))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The nine numbers by pycocotools itself, given CrowdPose's areas, and the images of each split in turn."""
+        """The numbers by pycocotools itself, given CrowdPose's areas, and the images of each split in turn."""
         crowd = self.read_target(target)
         ids = crowd.people.images.tolist() if images is None else sorted({int(image) for image in images})
         whole = self.joints.verify(target, predictions, ids)
-        values = {number.name: whole[number.name] for number in NUMBERS}
+        asked = _numbers(self.joints.settings)
+        values, main = {number.name: whole[number.name] for number in asked}, asked[0].name
         index = dict(zip(crowd.people.images.tolist(), crowd.crowd_index.tolist(), strict=True))
         for place, split in enumerate(SPLITS):
             some = [image for image in ids if np.searchsorted(self.crowd_bounds, index[image], "right") == place]
-            values[f"AP_{split}"] = self.joints.verify(target, predictions, some)["AP"] if some else -1.0
+            values[f"{main}_{split}"] = self.joints.verify(target, predictions, some)[main] if some else -1.0
         return values
 
 
@@ -226,17 +246,19 @@ def _form(metric: str, version: int) -> StateForm:
 def _groups(state: State) -> list[NumberGroup]:
     """The numbers of all images, then AP of the easy, the medium and the hard ones."""
     name, version = CrowdPoseAP.name, CrowdPoseAP.version
-    matches = matches_of(state, name, version)
+    matches, settings = matches_of(state, name, version), settings_in(state, KEYPOINTS)
     crowded = arrays_of(state, _form(name, version))["crowd_index"]
     bounds = [float(bound) for bound in state.params["crowd_bounds"]]
     split = np.searchsorted(bounds, crowded, "right")
     many = len(matches.images)
-    groups = [
-        NumberGroup(
-            matches, Accumulator(matches, KEYPOINTS, NUMBERS), lambda number: f"no annotated person in {many} images"
-        )
-    ]
-    single = Accumulator(matches, KEYPOINTS, (SPLIT,))
+    asked = _numbers(settings)
+
+    def absent(number: Number) -> str:
+        within = f" {range_in_words(FORM, settings, number)}" if number.area else ""
+        return f"no annotated person{within} in {many} images"
+
+    groups = [NumberGroup(matches, Accumulator(matches, settings, asked), absent)]
+    single = Accumulator(matches, settings, asked[:1])
     limits = (f"below {bounds[0]:g}", f"from {bounds[0]:g} to below {bounds[1]:g}", f"from {bounds[1]:g} on")
     for place, (called, limit) in enumerate(zip(SPLITS, limits, strict=True)):
         some = split == place

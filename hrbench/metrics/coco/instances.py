@@ -23,6 +23,7 @@ from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.classes import NO_CLASSES, CategorySelection
 from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
+from hrbench.metrics.coco.detection_analysis import VERSION, detection_analysis
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
 from hrbench.metrics.coco.misread_objects import misread_objects
@@ -51,6 +52,7 @@ from hrbench.metrics.coco.states import (
 )
 from hrbench.metrics.states import merge
 from hrbench.types import (
+    Analysis,
     ByImage,
     Measurement,
     Note,
@@ -117,6 +119,7 @@ class CocoObjects:
     oracle = "pycocotools"
     main = "AP"
     remark = ""  # what the description of each number ends with
+    meets_other_classes = False  # whether masks of detections are compared with those of objects of other classes
     quantities: tuple[Quantity, ...]
 
     def __init__(
@@ -152,6 +155,11 @@ class CocoObjects:
         self.quantities = described(FORMS[self.kind], self.settings, self.classes.known_labels(), self.remark)
         self.main = self.quantities[0].name
 
+    @property
+    def most_judged(self) -> int:
+        """How many detections of an image and class count at most."""
+        return self.settings.max_detections[-1]
+
     def own_criteria(self) -> dict[str, Any]:
         """The options by which it judges otherwise than COCO does."""
         return own_criteria(self.settings, INSTANCES, FORMS[self.kind].option)
@@ -162,7 +170,8 @@ class CocoObjects:
 
     def read_predictions(self, path: Path, target: InstanceTruth) -> InstanceResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), target, self.detection_area, self.form, any_class=self.settings.class_agnostic)
+        any_class = self.settings.class_agnostic or self.meets_other_classes
+        return read_results(Path(path), target, self.detection_area, self.form, any_class=any_class)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, completely or not at all, with only this shape; see `formats.coco.write`."""
@@ -316,6 +325,11 @@ class CocoBoxes(CocoObjects):
         '{"image_id": 139, "category_id": 1, "bbox": [412.8, 157.6, 53.1, 138.0], "score": 0.87}',
     )
     quantities = described(FORMS["box"], INSTANCES)
+    analysis_version = VERSION
+
+    def analyse(self, predictions: InstanceResults, target: InstanceTruth, state: State) -> Analysis:
+        """Types of errors with what they cost, AP by size and class, curves, confusions, calibration."""
+        return _analysed(self, predictions, target, state)
 
 
 class CocoMasks(CocoObjects):
@@ -323,6 +337,7 @@ class CocoMasks(CocoObjects):
 
     name = "coco-masks"
     kind = "mask"
+    meets_other_classes = True  # to explain errors
     prediction_file = "masks.json"
     prediction_form = PredictionForm(
         "a JSON list with an object for each detection",
@@ -331,3 +346,13 @@ class CocoMasks(CocoObjects):
         '{"image_id": 139, "category_id": 1, "segmentation": {"size": [4, 5], "counts": "52203"}, "score": 0.87}',
     )
     quantities = described(FORMS["mask"], INSTANCES)
+    analysis_version = VERSION
+
+    def analyse(self, predictions: InstanceResults, target: InstanceTruth, state: State) -> Analysis:
+        """As of `CocoBoxes`, by the IoU of masks."""
+        return _analysed(self, predictions, target, state)
+
+
+def _analysed(metric: CocoObjects, predictions: InstanceResults, target: InstanceTruth, state: State) -> Analysis:
+    matches, settings = matches_of(state, metric.name, metric.version), settings_in(state, INSTANCES)
+    return detection_analysis(metric.name, predictions, target, matches, settings, state.params)

@@ -17,6 +17,8 @@ from hrbench.metrics.coco.notes import EvaluatedRows, area_note, detection_notes
 from hrbench.types import Note, State
 
 _NO_LIMIT = 1 << 62  # of an image and class: the limit is one of an image
+ROUND, FULL_IMAGES = 50, 3
+"""A number of detections that a detector may be set to keep is a multiple; so many images must have it."""
 
 
 def lvis_notes(
@@ -58,7 +60,23 @@ def _limit_notes(predictions: InstanceResults, state: State, settings: MatchSett
     most = settings.max_detections[-1]
     cut = int(beyond(predictions.detections, most, state.arrays["image"]).sum())
     if not cut:
-        return []
+        return _cut_before(predictions, most, state.arrays["image"])
     what = f"detections come after the first {most} of their image, all classes together"
     effect = f"only the first {most} detections of an image by score are judged"
     return [Note("cut_detections", what, cut, all_of, effect, "max_detections")]
+
+
+def _cut_before(predictions: InstanceResults, most: int, images: np.ndarray) -> list[Note]:
+    """A note if detections look as if a detector had kept fewer of an image than are judged.
+
+    Then several images have the same largest number, a round one such as 100.
+    """
+    found = predictions.detections.image
+    counts = np.unique(found[np.isin(found, images)], return_counts=True)[1]
+    kept = int(counts.max()) if len(counts) else 0
+    full = int((counts == kept).sum())
+    if not kept or kept >= most or kept % ROUND or full < FULL_IMAGES:
+        return []
+    what = f"images have exactly {kept} detections and none has more, of which {most} are judged"
+    effect = f"AP and AR are lower than they could be if the detector kept no more; let it keep {most} of an image"
+    return [Note("cut_before", what, full, len(counts), effect)]

@@ -14,6 +14,8 @@ import numpy as np
 
 from hrbench.core.reference_packages import LVIS, reference_module
 from hrbench.formats.coco.forms import CocoForm, annotations_in
+from hrbench.metrics.coco.curves import Number
+from hrbench.metrics.coco.matching import MatchSettings
 from hrbench.metrics.coco.reference import results_rows
 
 
@@ -25,19 +27,23 @@ def lvis_numbers(
     categories: Sequence[int],
     without_boxes: bool,
     form: CocoForm,
-    most: int,
-) -> tuple[list[float], list[float]]:
-    """(thirteen results of `LVISEval`, the AP of each category by rising id), -1 if there is nothing to average.
+    asked: Sequence[Number],
+    settings: MatchSettings,
+) -> dict[str, float]:
+    """What is asked for by name, -1 if there is nothing to average.
+
+    Official numbers are the thirteen results of `LVISEval`. By other criteria, and of single classes, the means are
+    taken here from its curves, as its `_summarize` takes them.
 
     images: ids to evaluate, None for all.
     categories: ids to evaluate.
     without_boxes: whether a `bbox` of a row is left out, from which the package takes areas otherwise.
     form: how the files deviate from COCO's form: the package is given what they are rewritten to.
-    most: its `max_dets`.
+    asked, settings: the numbers, in their order, and how they are judged.
 
     Raises UsageError if the package is not installed. An empty results file is allowed (the package would fail on it).
     """
-    package = reference_module("lvis", "LVIS", LVIS)
+    package, most = reference_module("lvis", "LVIS", LVIS), settings.max_detections[-1]
     with _as_before(), _silent():
         data = annotations_in(target, target.read_bytes(), form)
         rows = results_rows(target, data, predictions, form, without_boxes)
@@ -53,13 +59,47 @@ def lvis_numbers(
         evaluation.params.cat_ids = list(categories)
         if images is not None:
             evaluation.params.img_ids = sorted(int(image) for image in images)
-        evaluation.run()
-    single = []
-    for place in range(len(categories)):
-        precision = evaluation.eval["precision"][:, :, place, 0]
-        precision = precision[precision > -1]
-        single.append(float(np.mean(precision)) if precision.size else -1.0)
-    return [float(value) for value in evaluation.get_results().values()], single
+        own = _own_settings(evaluation.params)
+        if settings == own:
+            evaluation.run()
+            stats = [float(value) for value in evaluation.get_results().values()]
+        else:
+            _apply(evaluation.params, settings)
+            evaluation.evaluate()
+            evaluation.accumulate()
+            stats = []
+    values = [_mean(evaluation.eval, number) for number in asked]
+    values[: len(stats)] = stats
+    return {number.name: value for number, value in zip(asked, values, strict=True)}
+
+
+def _own_settings(params: Any) -> MatchSettings:
+    areas = zip(params.area_rng_lbl, params.area_rng, strict=True)
+    return MatchSettings(
+        tuple(params.iou_thrs.tolist()),
+        tuple(params.rec_thrs.tolist()),
+        tuple((name, float(low), float(high)) for name, (low, high) in areas),
+        (params.max_dets,),
+    )
+
+
+def _apply(params: Any, settings: MatchSettings) -> None:
+    params.iou_thrs, params.rec_thrs = np.array(settings.thresholds), np.array(settings.recalls)
+    params.area_rng = [[low, high] for _, low, high in settings.areas]
+    params.area_rng_lbl = [name for name, _, _ in settings.areas]
+
+
+def _mean(curves: Any, number: Number) -> float:
+    """As `_summarize` has it, of `precision` (T, R, C, A) or `recall` (T, C, A), -1 where nothing counts."""
+    values = curves[number.kind][..., number.area]
+    if number.threshold is not None:
+        values = values[[number.threshold]]
+    if number.category is not None:
+        values = values[..., number.category]
+    elif number.among is not None:
+        values = values[..., list(number.among)]
+    values = values[values > -1]
+    return float(np.mean(values)) if values.size else -1.0
 
 
 def _indexed(kind: Any, dataset: dict[str, Any]) -> Any:

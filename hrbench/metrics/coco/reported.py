@@ -31,6 +31,7 @@ class NumberForm:
     things, others: what a number is of, and what is behind it: "boxes", "objects".
     ranges: official area range -> letter after AP and AR, and what it is in words.
     each_limit: whether recall is told at each limit of detections (AR1, AR10); else at each threshold (AR50).
+    protocol: whose evaluation it is.
     """
 
     official: MatchSettings
@@ -40,6 +41,7 @@ class NumberForm:
     others: str
     ranges: Mapping[str, tuple[str, str]]
     each_limit: bool
+    protocol: str = "COCO"
 
 
 def numbers(form: NumberForm, settings: MatchSettings, labels: Sequence[str] = ()) -> tuple[Number, ...]:
@@ -139,7 +141,7 @@ def described(
         kind = number.kind, number.threshold, number.area, number.limit
         if kind not in texts:
             before, after = _around(form, settings, number)
-            by = "COCO protocol with own criteria" if own and number.name not in known else "COCO protocol"
+            by = f"{form.protocol} protocol" + (" with own criteria" if own and number.name not in known else "")
             texts[kind] = before, f"{after}; {by}; n is {form.others}.{note}"
         of, name = _classes_of(form, settings, number), number.name
         found.append(Quantity(name, name, "fraction", "higher", of.join(texts[kind])))
@@ -154,8 +156,8 @@ def _around(form: NumberForm, settings: MatchSettings, number: Number) -> tuple[
     words = [f", {form.others} {range_in_words(form, settings, number)}{annotated}"]
     words.append(f"at most {settings.max_detections[number.limit]} detections {per}")
     if number.kind == "precision" and settings.recalls != form.official.recalls:
-        words.append(f"at {_recalls_in_words(settings.recalls)}")
-    return f"Average {number.kind}{of} {_at(form, settings, number)}", ", ".join(words)
+        words.append(f"at {recalls_in_words(settings.recalls)}")
+    return f"Average {number.kind}{of} {at_in_words(form, settings, number)}", ", ".join(words)
 
 
 def _classes_of(form: NumberForm, settings: MatchSettings, number: Number) -> str:
@@ -171,7 +173,8 @@ def class_of(number: Number) -> str:
     return number.name.partition("/")[2]
 
 
-def _at(form: NumberForm, settings: MatchSettings, number: Number) -> str:
+def at_in_words(form: NumberForm, settings: MatchSettings, number: Number) -> str:
+    """The thresholds of a number: "averaged over IoU 0.50 to 0.95 in steps of 0.05"."""
     if number.threshold is not None:
         return f"at {form.similarity} {_two_digits(settings.thresholds[number.threshold])}"
     thresholds = settings.thresholds
@@ -194,7 +197,8 @@ def range_in_words(form: NumberForm, settings: MatchSettings, number: Number) ->
     return f"of {name} area ({ends} px^2)"
 
 
-def _recalls_in_words(recalls: Sequence[float]) -> str:
+def recalls_in_words(recalls: Sequence[float]) -> str:
+    """Recalls at which precision is read: "11 recalls from 0 to 1"."""
     if len(recalls) == 1:
         return f"recall {_short(recalls[0])}"
     if even_step(recalls) is not None or len(recalls) > MOST_NAMED:

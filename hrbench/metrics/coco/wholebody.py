@@ -36,38 +36,36 @@ from hrbench.formats.coco.wholebody import (
     read_truth,
     write_results,
 )
+from hrbench.metrics.coco.criteria import Areas, settings_in
 from hrbench.metrics.coco.curves import Accumulator
-from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypointAP, annotated
-from hrbench.metrics.coco.matching import Matches
+from hrbench.metrics.coco.keypoints import FORM as COCO_FORM
+from hrbench.metrics.coco.keypoints import CocoKeypointAP, annotated
+from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.coco.notes import unknown_category
 from hrbench.metrics.coco.number_groups import NumberGroup, block_of, numbers_at, numbers_resampled, scored_groups
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.reference import keypoint_numbers_of
+from hrbench.metrics.coco.reported import described, numbers, range_in_words
 from hrbench.metrics.coco.states import form_of, image_scores, matches_of, state_of, truth_of
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge
 from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 NAMES = tuple(name for name, _, _ in PARTS)
 _WORDS = {"whole": "the whole body", "lefthand": "the left hand", "righthand": "the right hand"}
-_RANGES = ("of any area", "of medium area (32^2 to 96^2 px^2)", "of large area (over 96^2 px^2)")
+FORMS = {
+    part: replace(COCO_FORM, things=f"joints of {_WORDS.get(part, 'the ' + part)}", protocol="COCO-WholeBody")
+    for part in NAMES
+}
 
 
-def _quantities() -> tuple[Quantity, ...]:
-    found = []
-    for part in NAMES:
-        for number in NUMBERS:
-            at = "averaged over OKS 0.50 to 0.95 in steps of 0.05"
-            if number.threshold is not None:
-                at = f"at OKS {KEYPOINTS.thresholds[number.threshold]:.2f}"
-            what = "Average precision" if number.kind == "precision" else "Average recall"
-            name, label = number.name, number.name
-            if part != "whole":
-                name, label = f"{name}_{part}", f"{label} {part}"
-            text = (
-                f"{what} of joints of {_WORDS.get(part, 'the ' + part)} {at}, people {_RANGES[number.area]}, at "
-                "most 20 detections an image; COCO-WholeBody protocol; n is people."
-            )
-            found.append(Quantity(name, label, "fraction", "higher", text))
+def _quantities(settings: MatchSettings = KEYPOINTS, note: str = "") -> tuple[Quantity, ...]:
+    """Those of the whole body, then those of each part, whose names end with it."""
+    found: list[Quantity] = []
+    for part, form in FORMS.items():
+        single = described(form, settings, note=note)
+        if part != "whole":
+            single = tuple(replace(one, name=f"{one.name}_{part}", label=f"{one.label} {part}") for one in single)
+        found += single
     return tuple(found)
 
 
@@ -82,6 +80,7 @@ class WholebodyAP:
         (`forms.CocoForm`).
     unseen: "drop" leaves predicted people without a joint of a part whose third number is above 0 out of that part, as
         xtcocotools does; "keep" judges them.
+    oks_thresholds, recall_thresholds, areas, max_detections: as of `CocoKeypointAP`, for every part.
     """
 
     name = "wholebody-keypoints"
@@ -113,6 +112,10 @@ class WholebodyAP:
         root_category: Literal["keep", "drop"] | None = None,
         text_numbers: bool = False,
         unseen: Unseen = "drop",
+        oks_thresholds: float | Sequence[float] | None = None,
+        recall_thresholds: int | Sequence[float] | None = None,
+        areas: Areas | None = None,
+        max_detections: int | Sequence[int] = KEYPOINTS.max_detections,
     ) -> None:
         if sigmas is not None and (not isinstance(sigmas, (list, tuple)) or len(sigmas) != JOINTS):
             raise UsageError(f"sigmas: the whole body has {JOINTS} joints; give one positive number for each, or none")
@@ -130,6 +133,10 @@ class WholebodyAP:
                 root_category=root_category,
                 text_numbers=text_numbers,
                 unseen=unseen,
+                oks_thresholds=oks_thresholds,
+                recall_thresholds=recall_thresholds,
+                areas=areas,
+                max_detections=max_detections,
             )
             for _, places, _ in PARTS
         )
@@ -137,6 +144,13 @@ class WholebodyAP:
         self.category = category
         self.unseen: Unseen = unseen
         self.detection_area: Literal["keypoints", "box"] | None = detection_area
+        self.settings = self.parts[0].settings
+        self.quantities = _quantities(self.settings)
+        self.main = self.quantities[0].name
+
+    def own_criteria(self) -> dict[str, Any]:
+        """The options by which it judges otherwise than COCO-WholeBody's code does."""
+        return self.parts[0].own_criteria()
 
     def read_target(self, path: Path) -> WholebodyTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
@@ -192,26 +206,26 @@ class WholebodyAP:
         return merge(states, _form(self.name, self.version))
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
-        """The sixty numbers with their 95 % intervals over images (none with resamples=0)."""
+        """The numbers, sixty by official criteria, with 95 % intervals over images (none with resamples=0)."""
         note = ""
         if state.params.get("detection_area") == "box":
             note = " Areas of detections are those of the results' own boxes, as xtcocotools takes them."
-        quantities = [replace(quantity, description=quantity.description + note) for quantity in self.quantities]
+        quantities = _quantities(settings_in(state, KEYPOINTS), note)
         return scored_groups(self.name, _groups(state), quantities, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
-        """(6, 10) float64, the numbers of each part as xtcocotools' `stats` has them: -1 if one does not exist."""
+        """(6, 10) float64 by official criteria: xtcocotools' `stats` of each part, -1 if one does not exist."""
         values = numbers_at(_groups(state))(np.ones((1, len(state.arrays["image"])), np.int32))[0]
-        return np.where(np.isnan(values), -1.0, values).reshape(len(PARTS), len(NUMBERS))
+        return np.where(np.isnan(values), -1.0, values).reshape(len(PARTS), -1)
 
     @staticmethod
     def by_image(state: State, classes: bool = False) -> ByImage:
-        """The sixty numbers as a function of image weights; there are none of single classes."""
-        groups = _groups(state)
-        matches, names = groups[0].matches, tuple(one.name for one in WholebodyAP.quantities)
+        """The numbers as a function of image weights; there are none of single classes."""
+        groups, settings = _groups(state), settings_in(state, KEYPOINTS)
+        matches, names = groups[0].matches, tuple(one.name for one in _quantities(settings))
 
         def qualities() -> dict[int | str, float]:
-            return image_scores(matches, KEYPOINTS)
+            return image_scores(matches, settings)
 
         truth = arrays_of(state, _form(WholebodyAP.name, WholebodyAP.version)).get(TRUTH)
         return ByImage(
@@ -227,10 +241,10 @@ class WholebodyAP:
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> how well its people's whole bodies were found, in [0, 1]; see `states.image_scores`."""
-        return image_scores(_part_matches(state, "whole"), KEYPOINTS)
+        return image_scores(_part_matches(state, "whole"), settings_in(state, KEYPOINTS))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The sixty numbers by pycocotools itself, given the joints, scores and areas of each part in turn."""
+        """The numbers by pycocotools itself, given the joints, scores and areas of each part in turn."""
         truth = read_truth(Path(target), self.form)
         content = folded_truth(target, annotations_in(target, Path(target).read_bytes(), self.form))
         with Path(predictions).open("rb") as stream:
@@ -239,6 +253,7 @@ class WholebodyAP:
         if boxed is None:
             boxed = "box" if rows and rows[0].get("bbox") else "keypoints"
         found: list[float] = []
+        asked = numbers(COCO_FORM, self.settings)
         for (_, places, key), metric in zip(PARTS, self.parts, strict=True):
             people = [_part_of(row, places) for row in content["annotations"]]
             people = [{**row, "num_keypoints": sum(seen > 0 for seen in row["keypoints"][2::3])} for row in people]
@@ -249,7 +264,7 @@ class WholebodyAP:
                 json.dumps({**content, "annotations": people})
             )  # pycocotools writes into what it is given
             values = keypoint_numbers_of(
-                given, results, metric.sigmas, NUMBERS, KEYPOINTS, images, self.category, self.unseen == "drop"
+                given, results, metric.sigmas, asked, self.settings, images, self.category, self.unseen == "drop"
             )
             found += values.values()
         return {quantity.name: value for quantity, value in zip(self.quantities, found, strict=True)}
@@ -290,14 +305,14 @@ _IDENTITY = (WholebodyAP.name, WholebodyAP.version)
 def _groups(state: State) -> list[NumberGroup]:
     """The numbers of each part."""
     arrays_of(state, _form(*_IDENTITY))  # which says if something is missing
-    many = len(state.arrays["image"])
-    groups = []
+    many, settings = len(state.arrays["image"]), settings_in(state, KEYPOINTS)
+    asked, groups = numbers(COCO_FORM, settings), []
     for part in NAMES:
         matches = _part_matches(state, part)
         what = f"with a labelled joint of {_WORDS.get(part, 'the ' + part)}"
 
         def absent(number: Any, what: str = what) -> str:
-            return f"no annotated person {_RANGES[number.area]} {what} in {many} images"
+            return f"no annotated person {range_in_words(COCO_FORM, settings, number)} {what} in {many} images"
 
-        groups.append(NumberGroup(matches, Accumulator(matches, KEYPOINTS, NUMBERS), absent))
+        groups.append(NumberGroup(matches, Accumulator(matches, settings, asked), absent))
     return groups

@@ -1,7 +1,8 @@
 """PCK, its area under the curve and the mean end-point error, of any set of keypoints.
 
 PCK at t: the share of visible joints that lie nearer to their annotation than t times a size of the person: the longer
-side of the annotated box, the torso (left shoulder to right hip), or 0.6 diagonals of MPII's head box. The mean is over
+side of the annotated box, the torso (left shoulder to right hip), 0.6 diagonals of MPII's head box, or the head segment
+(the joint on top of the head to that at its lower end, of sets that annotate both). The mean is over
 joints, each joint's share first, as mmpose prints it; over all joints together it is a number of its own. The area is
 the mean of PCK at 0, 1/20, ..., 19/20 of 30 px. The end-point error is a mean over joints of people with a prediction.
 Equal to `keypoint_pck_accuracy`, `keypoint_auc` and `keypoint_epe` of mmpose 1.3.2 for coordinates in float64, PCK and
@@ -25,13 +26,16 @@ import numpy as np
 
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, TruthArea
-from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.coco.keypoints import COCO_SIGMAS, Unseen
+from hrbench.formats.coco.skeletons import skeleton_named
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.mpii import write_predictions
+from hrbench.metrics.coco.notes import unseen_note
 from hrbench.metrics.points import counts
 from hrbench.metrics.points.counts import Curve, JointTable
 from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
 from hrbench.metrics.points.people import (
+    OPTIONS,
     People,
     Posed,
     Reference,
@@ -63,9 +67,12 @@ THRESHOLDS = (0.05, 0.2, 0.5)
 class Pck:
     """PCK, area and end-point error of a COCO-style file's people, or MPII's.
 
-    reference: the size that thresholds are of: "box", "torso" or "head" (MPII).
+    reference: the size that thresholds are of: "box", "torso", "head" (the box of MPII) or "head_segment".
     thresholds: of PCK; the first one is the main number.
     torso: the two joints between which a torso is measured, names or places; None: left shoulder and right hip.
+    head: the two joints between which a head segment is measured, names or places; None: head_top and head_bottom, or
+        head_top, top_head or head and neck.
+    skeleton: the public set whose names the joints have (`formats.coco.skeletons`); None: those of the file.
     curve_size: px that the area's thresholds are of, or "reference".
     curve_steps: how many thresholds the area has, from 0 to below 1.
     per_joint: whether each joint's numbers follow.
@@ -73,8 +80,10 @@ class Pck:
     category: the id of the category to evaluate; None for all.
     origin: where MPII's predictions have their top-left pixel (`formats.mpii.read_predictions`).
     detection_area: taken with a COCO data set's other options; nothing here depends on it.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how COCO files deviate
-        from COCO's form (`forms.CocoForm`).
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how COCO files
+        deviate from COCO's form (`forms.CocoForm`).
+    unseen: what becomes of predicted people of whom no joint has a third number above 0: "keep", or "drop" before they
+        are held to anybody.
     """
 
     name = FORM.metric
@@ -107,21 +116,31 @@ class Pck:
         whole_ids: bool = False,
         root_category: Literal["keep", "drop"] = "keep",
         text_numbers: bool = False,
+        frames: Literal["all", "labelled"] = "all",
+        unseen: Unseen = "keep",
+        head: Sequence[int | str] | None = None,
+        skeleton: str | None = None,
     ) -> None:
         if reference not in WORDS:
-            raise UsageError(f"reference {reference!r}: say box, torso or head")
+            raise UsageError(f"reference {reference!r}: say box, torso, head or head_segment")
+        if unseen not in ("keep", "drop"):
+            raise UsageError(f"unseen: keep or drop was expected, not {unseen!r}")
         if origin not in (None, 0, 1) or isinstance(origin, bool):
             raise UsageError(f"origin {origin!r}: say 0 or 1, where predictions have their top-left pixel")
-        if torso is not None and (isinstance(torso, str) or len(torso) != 2):
-            raise UsageError(f"torso {torso!r}: name two joints")
+        for name, ends in (("torso", torso), ("head", head)):
+            if ends is not None and (not isinstance(ends, (list, tuple)) or len(ends) != 2):
+                raise UsageError(f"{name} {ends!r}: name two joints")
         self.reference: Reference = reference
         self.thresholds = _positive("thresholds", thresholds)
         self.curve = _curve(curve_size, curve_steps)
-        self.torso, self.category, self.per_joint = torso, category, bool(per_joint)
+        self.ends = {"torso": torso, "head": head}
+        self.skeleton_name, self.skeleton = skeleton, None if skeleton is None else skeleton_named(skeleton)
+        self.unseen: Unseen = unseen
+        self.category, self.per_joint = category, bool(per_joint)
         self.sigmas = _positive("sigmas", COCO_SIGMAS if sigmas is None else sigmas)
         self.origin: Literal[0, 1] | None = origin
         self.form = CocoForm(
-            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers
+            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames
         )
         self.quantities: tuple[Quantity, ...] = quantities(reference, self.thresholds, self.curve)
         self.main = self.quantities[0].name
@@ -131,10 +150,10 @@ class Pck:
 
         Raises InputError, MissingError; UsageError if the file has no such reference.
         """
-        path = Path(path)
+        path, ends = Path(path), self.ends.get(OPTIONS.get(self.reference, ""))
         if is_mpii(path):
-            return mpii_people(path, self.reference, self.torso)
-        return coco_people(path, self.sigmas, self.category, self.form, self.reference, self.torso)
+            return mpii_people(path, self.reference, ends)
+        return coco_people(path, self.sigmas, self.category, self.form, self.reference, ends, self.skeleton)
 
     def read_predictions(self, path: Path, target: People) -> Posed:
         """COCO results, top-left pixel at (0, 0); of MPII .npy (N, 16, 2 or 3), .json of rows, or the official .mat.
@@ -143,7 +162,7 @@ class Pck:
         """
         path = Path(path)
         if target.coco is not None:
-            return coco_posed(path, target, self.sigmas, self.category, self.form)
+            return coco_posed(path, target, self.sigmas, self.category, self.form, self.unseen)
         return mpii_posed(path, target, self.origin)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
@@ -190,7 +209,9 @@ class Pck:
             "reference": self.reference,
             "sigmas": [] if target.coco is None else list(self.sigmas),
             "thresholds": list(self.thresholds),
-            **({"torso": list(self.torso)} if self.torso is not None else {}),
+            **{name: list(ends) for name, ends in self.ends.items() if ends is not None},
+            **({"skeleton": self.skeleton_name} if self.skeleton_name is not None else {}),
+            **({"unseen": self.unseen} if self.unseen != "keep" else {}),
             **({"form": self.form.stated()} if self.form.stated() else {}),
         }
         return State(self.name, self.version, params, arrays)
@@ -210,6 +231,7 @@ class Pck:
             effect = "PCK has no false alarms; with several rows for a person the most similar one is judged"
             total = left + people - missed
             notes.append(Note("unpaired_predictions", "predictions are held to nobody", left, total, effect))
+        notes += unseen_note(predictions.unseen, left + people - missed)
         return notes
 
     def merge(self, states: Sequence[State]) -> State:

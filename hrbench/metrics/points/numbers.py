@@ -11,6 +11,7 @@ WORDS: Mapping[str, str] = {
     "box": "the longer side of the person's box",
     "torso": "the distance from left shoulder to right hip",
     "head": "0.6 diagonals of the head box",
+    "head_segment": "the distance from the top of the head to its lower end",
 }
 EPE = "epe"
 

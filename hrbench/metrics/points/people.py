@@ -8,7 +8,7 @@ box it was made from. MPII's files have a row for each person already.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,13 +17,15 @@ import numpy as np
 
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.forms import CocoForm
-from hrbench.formats.coco.keypoints import KeypointTruth, read_results
+from hrbench.formats.coco.keypoints import KeypointTruth, Unseen, read_results
 from hrbench.formats.coco.keypoints import read_truth as read_coco
+from hrbench.formats.coco.skeletons import Skeleton
 from hrbench.formats.mpii import read_predictions, read_scales
 from hrbench.formats.mpii import read_truth as read_mpii
 from hrbench.metrics.coco.oks import oks
 
-Reference = Literal["box", "torso", "head"]
+Reference = Literal["box", "torso", "head", "head_segment"]
+MOST_LISTED = 30
 HEAD_SHARE = 0.6
 """Of the head box's diagonal, as MPII's own evaluation takes it."""
 
@@ -34,8 +36,15 @@ COCO_JOINTS = (
 )  # fmt: skip
 """Names of COCO's joints, for a file of 17 that names none."""
 
-TORSO = (("left_shoulder", "right_hip"), ("lsho", "rhip"))
-"""Joints a torso is measured between, by COCO's and by MPII's names: those that mmpose takes for JHMDB."""
+SEGMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "torso": (("left_shoulder", "right_hip"), ("lsho", "rhip")),
+    "head_segment": (("head_top", "head_bottom"), ("head_top", "neck"), ("top_head", "neck"), ("head", "neck")),
+}
+"""Reference -> joints it is measured between if no others are named. Torso, by COCO's and by MPII's names: those that
+mmpose takes for JHMDB. Head, its top and its lower end, by the names of PoseTrack18, AI Challenger, CrowdPose in mmpose
+and CrowdPose's own file, which are those of Halpe and MPII."""
+OPTIONS = {"torso": "torso", "head_segment": "head"}
+"""Reference -> the option that names its joints."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,13 @@ class Posed:
     points: (G, K, 2) float64, px, in the frame of `People.position`; 0 for a person without a prediction.
     found: (G,) bool, whether there is a prediction.
     left: (R,) ids of the images of the R rows that are held to nobody.
+    unseen: how many rows without a seen joint were left out.
     """
 
     points: np.ndarray
     found: np.ndarray
     left: np.ndarray
+    unseen: int = 0
 
 
 def coco_people(
@@ -83,9 +94,13 @@ def coco_people(
     category: int | None,
     form: CocoForm,
     reference: Reference,
-    torso: Sequence[int | str] | None,
+    ends: Sequence[int | str] | None,
+    skeleton: Skeleton | None = None,
 ) -> People:
     """People of a COCO-style annotation file with a visible joint, crowds left out.
+
+    ends: the two joints that a reference "torso" or "head_segment" is measured between; None: `SEGMENTS`.
+    skeleton: whose names the joints have; None: those of the file.
 
     Raises InputError, MissingError as `formats.coco.keypoints.read_truth`; UsageError for a reference that it lacks.
     """
@@ -95,13 +110,19 @@ def coco_people(
         counted &= truth.truths.category == category
     rows = np.flatnonzero(counted)
     joints = truth.joints or (COCO_JOINTS if len(sigmas) == len(COCO_JOINTS) else _numbered(len(sigmas)))
+    if skeleton is not None:
+        joints = tuple(name.replace(" ", "_") for name in skeleton.names)
+    if len(joints) != len(sigmas):
+        raise UsageError(f"skeleton: it has {len(joints)} joints, and sigmas are {len(sigmas)}")
     position, visible = truth.keypoints[rows, :, :2], truth.keypoints[rows, :, 2] > 0
     if reference == "head":
-        raise UsageError(f"reference: head: {path} annotates no head boxes, as MPII does; say box or torso")
+        raise UsageError(
+            f"reference: head: {path} annotates no head boxes, as MPII does; say box, torso or head_segment"
+        )
     if reference == "box":
         size = truth.box[rows, 2:].max(axis=1, initial=0.0)
     else:
-        size = _torsos(path, joints, position, visible, torso)
+        size = _lengths(path, reference, joints, position, visible, ends)
     return People(
         path,
         truth.images,
@@ -115,8 +136,10 @@ def coco_people(
     )
 
 
-def mpii_people(path: Path, reference: Reference, torso: Sequence[int | str] | None) -> People:
+def mpii_people(path: Path, reference: Reference, ends: Sequence[int | str] | None) -> People:
     """People of MPII's gt_valid.mat; a box is the square of 200 x scale px of {split}.json, as mmpose has it.
+
+    ends: as of `coco_people`.
 
     Raises InputError, MissingError as `formats.mpii.read_truth`.
     """
@@ -127,7 +150,7 @@ def mpii_people(path: Path, reference: Reference, torso: Sequence[int | str] | N
         size = 200.0 * read_scales(truth.path, len(truth.head))
     else:
         position = np.where(truth.visible[..., None], truth.position, 0.0)
-        size = _torsos(path, truth.joints, position, truth.visible, torso)
+        size = _lengths(path, reference, truth.joints, position, truth.visible, ends)
     names = np.arange(len(truth.head)) if truth.image is None else truth.image
     images, image = np.unique(names, return_inverse=True)
     position = np.where(truth.visible[..., None], truth.position, 0.0)  # joints not annotated lie anywhere
@@ -135,11 +158,23 @@ def mpii_people(path: Path, reference: Reference, torso: Sequence[int | str] | N
     return People(truth.path, images, image, row, truth.joints, position, truth.visible, size)
 
 
-def coco_posed(path: Path, people: People, sigmas: Sequence[float], category: int | None, form: CocoForm) -> Posed:
-    """The row of a results file for each person, by falling similarity. Raises InputError, MissingError."""
+def coco_posed(
+    path: Path,
+    people: People,
+    sigmas: Sequence[float],
+    category: int | None,
+    form: CocoForm,
+    unseen: Unseen = "keep",
+) -> Posed:
+    """The row of a results file for each person, by falling similarity.
+
+    unseen: what becomes of rows of which no joint has a third number above 0 (`read_results`).
+
+    Raises InputError, MissingError.
+    """
     truth = people.coco
     assert truth is not None
-    results = read_results(path, len(sigmas), truth, None, form, category)
+    results = read_results(path, len(sigmas), truth, None, form, category, unseen)
     at, of = results.detections.image, people.images[people.image]
     order = np.argsort(at, kind="stable")
     starts, ends = (np.searchsorted(at[order], of, side) for side in ("left", "right"))
@@ -157,7 +192,7 @@ def coco_posed(path: Path, people: People, sigmas: Sequence[float], category: in
     points[found] = results.keypoints[best[found]]
     rest = np.ones(len(at), bool)
     rest[best[found]] = False
-    return Posed(points, found, at[rest])
+    return Posed(points, found, at[rest], results.unseen)
 
 
 def mpii_posed(path: Path, people: People, origin: Literal[0, 1] | None) -> Posed:
@@ -181,34 +216,37 @@ def _numbered(joints: int) -> tuple[str, ...]:
     return tuple(f"joint_{number}" for number in range(joints))
 
 
-def _torsos(
+def _lengths(
     path: Path,
+    reference: Reference,
     joints: Sequence[str],
     position: np.ndarray,
     visible: np.ndarray,
-    torso: Sequence[int | str] | None,
+    ends: Sequence[int | str] | None,
 ) -> np.ndarray:
-    """(G,) px between the two joints of a torso, 0 where one is not visible. Raises UsageError, InputError."""
-    names = [name.lower().replace(" ", "_") for name in joints]
-    if torso is None:
-        torso = next((pair for pair in TORSO if set(pair) <= set(names)), None)
-    if torso is None:
+    """(G,) px between the two joints of a torso or a head, 0 where one is not visible. Raises UsageError."""
+    names, option = [name.lower().replace(" ", "_") for name in joints], OPTIONS[reference]
+    if ends is None:
+        ends = next((pair for pair in SEGMENTS[reference] if set(pair) <= set(names)), None)
+    if ends is None:
+        known = ", ".join(" and ".join(pair) for pair in SEGMENTS[reference])
+        listed = ", ".join(joints if len(joints) <= MOST_LISTED else [*joints[:MOST_LISTED], "..."])
         raise UsageError(
-            f"reference: torso: the joints of {path} have other names than left_shoulder and right_hip; name the two "
-            f"joints in option torso, of {', '.join(joints)}"
+            f"reference: {reference}: the joints of {path} have other names than {known}; name the two joints in "
+            f"option {option}, of {listed}, if it has them"
         )
-    one, other = (_place(joint, joints, names) for joint in torso)
+    one, other = (_place(option, joint, joints, names) for joint in ends)
     apart = position[:, one] - position[:, other]
     both = visible[:, one] & visible[:, other]
     return np.where(both, np.sqrt(apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1]), 0.0)
 
 
-def _place(joint: int | str, joints: Sequence[str], names: Sequence[str]) -> int:
+def _place(option: str, joint: int | str, joints: Sequence[str], names: Sequence[str]) -> int:
     if isinstance(joint, str) and joint.lower().replace(" ", "_") in names:
         return names.index(joint.lower().replace(" ", "_"))
     if isinstance(joint, int) and not isinstance(joint, bool) and 0 <= joint < len(names):
         return joint
-    raise UsageError(f"torso {joint!r}: no such joint; there are {', '.join(joints)}, or 0 to {len(joints) - 1}")
+    raise UsageError(f"{option} {joint!r}: no such joint; there are {', '.join(joints)}, or 0 to {len(joints) - 1}")
 
 
 def rows_of(people: People, images: Sequence[int | str] | None) -> np.ndarray:

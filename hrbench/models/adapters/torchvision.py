@@ -152,6 +152,8 @@ def _detector(net: Any, network_name: str, task: str) -> nn.Module:
     heads = net.roi_heads if hasattr(net, "roi_heads") else net
     heads.postprocess_detections = MethodType(_postprocess_detections, heads)
     net.label_count = _labels(net)
+    net.most_detections = int(heads.detections_per_img)
+    net.most_option = "box_detections_per_img" if hasattr(net, "roi_heads") else "detections_per_img"
     net.count_parts = MethodType(count_two_stages if hasattr(net, "roi_heads") else count_one_stage, net)
     net.register_forward_pre_hook(lambda module, given: (list(given[0]), *given[1:]))  # a batch is a list of images too
     return with_checked_output(net, task, network_name, _from_zero)

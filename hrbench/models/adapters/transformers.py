@@ -246,6 +246,9 @@ def _adapted(net: Any, task: str, what: str, tokens: list[int] | None = None) ->
     if task == "detection":
         net.register_forward_pre_hook(partial(_together, "pixel_mask" in taken, what), with_kwargs=True)
         net.label_count = int(net.config.num_labels)
+        queries = next((name for name in QUERIES if isinstance(getattr(net.config, name, None), int)), None)
+        if queries is not None:
+            net.most_detections, net.most_option = getattr(net.config, queries), ""  # weights are of so many
         net.register_forward_hook(partial(_boxes, net.label_count))
         return with_checked_output(net, task, what)
     if tokens is not None:
@@ -293,6 +296,9 @@ def _semantic_task(tokens: list[int], net: nn.Module, given: tuple[Any, ...], na
 def _first_data_set(net: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
     return given, {"dataset_index": torch.zeros(len(given[0]), dtype=torch.long, device=given[0].device), **named}
 
+
+QUERIES = ("num_queries", "num_detection_tokens")
+"""Fields of configurations that say how many queries a detector has, each of which finds one object at most."""
 
 ENLARGED = {"mask2former": (384, 384)}
 """Kind -> (height, width) that its own post-processing enlarges mask logits to, before the sigmoid, whatever the image

@@ -63,6 +63,7 @@ class FCOS(nn.Module):
         super().__init__()
         self.strides, self.classes = strides, classes
         self.label_count = classes
+        self.most_detections, self.most_option = MAX_DETECTIONS, ""
         self.convention: Convention = convention
         self.takes_scales = convention == "mmdet1"
         self.backbone, self.neck = backbone_and_neck(network)

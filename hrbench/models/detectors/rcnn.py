@@ -178,6 +178,7 @@ class RCNN(nn.Module):
         if classes < 1:
             raise UsageError(f"{who}: classes {classes} was given; there is at least 1 beside the background.")
         self.label_count = classes
+        self.most_detections, self.most_option = MAX_DETECTIONS, ""
         self.convention: Convention = convention
         self.takes_scales = convention == "mmdet1"
         self.anchor_scale, self.proposals = (

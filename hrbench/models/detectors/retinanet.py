@@ -34,7 +34,7 @@ from torchvision.ops import clip_boxes_to_image
 from hrbench.core.stages import stage
 from hrbench.errors import UsageError
 from hrbench.models.detectors.detector import flat, levels_of
-from hrbench.models.detectors.tf_boxes import Anchors, at_least_float32, decode, select, square_batches
+from hrbench.models.detectors.tf_boxes import MAX_DETECTIONS, Anchors, at_least_float32, decode, select, square_batches
 from hrbench.models.layers.scale_permuted import Activation, check_choices
 from hrbench.models.layers.tf_layers import Tower
 
@@ -89,6 +89,7 @@ class RetinaNet(nn.Module):
         self.backbone, self.head, self.anchors, self.classes = backbone, head, anchors, classes
         self.divisor = divisor
         self.label_count = classes - 1
+        self.most_detections, self.most_option = MAX_DETECTIONS, ""
 
     def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
         found: dict[int, dict[str, Tensor]] = {}

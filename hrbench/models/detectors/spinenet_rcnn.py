@@ -34,7 +34,16 @@ from torchvision.ops import clip_boxes_to_image
 from hrbench.core.stages import stage
 from hrbench.errors import UsageError
 from hrbench.models.detectors.detector import flat, levels_of
-from hrbench.models.detectors.tf_boxes import Anchors, at_least_float32, crop, decode, propose, select, square_batches
+from hrbench.models.detectors.tf_boxes import (
+    MAX_DETECTIONS,
+    Anchors,
+    at_least_float32,
+    crop,
+    decode,
+    propose,
+    select,
+    square_batches,
+)
 from hrbench.models.layers.scale_permuted import ACTIVATIONS, Activation, check_choices
 from hrbench.models.layers.tf_layers import Tower, init_normal, official_norms
 
@@ -107,6 +116,7 @@ class SpineNetMaskRCNN(nn.Module):
     ) -> None:
         super().__init__()
         self.label_count = classes - 1
+        self.most_detections, self.most_option = MAX_DETECTIONS, ""
         self.backbone, self.rpn_head, self.box_head, self.mask_head = backbone, rpn_head, box_head, mask_head
         self.anchors, self.strides, self.threshold = anchors, anchors.strides, threshold
 

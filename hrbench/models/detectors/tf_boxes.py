@@ -30,6 +30,7 @@ from hrbench.errors import UsageError
 from hrbench.models.detectors.anchors import grid_points
 
 RATIOS = (0.5, 1.0, 2.0)
+MAX_DETECTIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def propose(levels: Sequence[tuple[Tensor, Tensor]], max_kept: int = 1000) -> Te
 
 
 def select(
-    boxes: Tensor, scores: Tensor, threshold: float = 0.05, max_candidates: int = 5000, max_kept: int = 100
+    boxes: Tensor, scores: Tensor, threshold: float = 0.05, max_candidates: int = 5000, max_kept: int = MAX_DETECTIONS
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The official choice of detections: boxes (m, 4), scores (m,) in descending order, labels (m,) int64, m <= most.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,38 @@ NAMES = [
 ]
 
 
+SETS = {"crowdpose": 14, "wholebody": 133, "aic": 14, "ap10k": 17, "ochuman": 17, "halpe": 136, "posetrack18": 17}
+"""Joints of the further sets, by their part of a network's name."""
+
+OF_SETS = sorted(name for name in variants() if name.startswith("pose_") and set(name.split("_")) & set(SETS))
+
+
 def test_every_pose_name_is_there():
-    assert sorted(name for name in variants() if name.startswith("pose_")) == sorted(NAMES)
+    assert sorted(name for name in variants() if name.startswith("pose_")) == sorted([*NAMES, *OF_SETS])
+    assert Counter(next(one for one in name.split("_") if one in SETS) for name in OF_SETS) == {
+        "crowdpose": 5, "wholebody": 12, "aic": 2, "ap10k": 4, "ochuman": 10, "halpe": 1, "posetrack18": 5
+    }  # fmt: skip
+
+
+def test_networks_of_further_sets_differ_in_their_heads_alone():
+    """A joint more is a filter more of the last layer, 1 x 1, and its bias."""
+    rows = variants()
+    for name in OF_SETS:
+        row = rows[name]
+        _, family, size, data, input, *decoding = name.split("_")
+        option, joints = "depth" if family == "resnet" else "width", SETS[data]
+        value = row.args[option]
+        assert dict(row.args) == {option: value, "joints": joints} and str(value) == size.removeprefix("w")
+        more = 257 if family == "resnet" else value + 1
+        assert row.parameters == rows[f"pose_{family}_{size}_coco_256x192"].parameters + (joints - 17) * more
+        assert f"{row.input[0]}x{row.input[1]}" == input and row.colour == "rgb" and row.task == "pose" and row.title
+        assert row.protocol.get("name", "top-down") == (decoding[0] if decoding else "top-down")
+        assert set(row.weights) == {"openmmlab"} and bool(row.published) == (data != "posetrack18")
+
+
+@pytest.mark.parametrize("name", ["pose_hrnet_w48_halpe_384x288_dark", "pose_resnet_152_wholebody_384x288"])
+def test_networks_of_many_joints_build_with_their_parameter_count(name: str):
+    test_row_builds_with_its_parameter_count(name)
 
 
 def test_published_parameter_counts():
@@ -88,7 +119,7 @@ def test_weights_have_the_publishers_names():
 def test_networks_of_mmpose_read_rgb():
     """A network that official code trained on BGR is not the same network in OpenMMLab's files."""
     theirs = [row for row in variants().values() if row.task == "pose" and "openmmlab" in row.weights]
-    assert len(theirs) == 28
+    assert len(theirs) == 28 + len(OF_SETS)
     assert {row.colour for row in theirs} == {"rgb"}
 
 
@@ -133,6 +164,12 @@ def test_data_set_row_is_in_order(name: str):
     taken = arguments(f"{resolve('datasets', row.use).__module__}:{resolve('datasets', row.use).__name__}")
     assert taken is not None and set(row.args) <= set(taken)
     assert bool(row.draw) == row.miniature == name.startswith("miniature-")
+
+
+def test_every_decoding_takes_the_boxes_of_a_set():
+    for row in datasets().values():
+        if row.task == "pose" and "boxes" in row.protocols.get("top-down", {}):
+            assert row.protocols["dark"] == row.protocols["udp"] == row.protocols["top-down"], row.name
 
 
 def test_miniatures_come_last():

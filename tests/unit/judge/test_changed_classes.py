@@ -16,8 +16,10 @@ from hrbench.judge.sides import Side, read_side, state_of
 from hrbench.report.changed_classes import changed_classes
 from hrbench.report.changed_images import changed_entries
 from hrbench.report.comparison_page import render_comparison
+from hrbench.statistics import paired
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import write_state
+from hrbench.types import Policy, Rule
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -65,6 +67,15 @@ def test_the_page_tells_it(sides: tuple[Side, Side]) -> None:
     assert "Told, not judged" in page
     judged = render_comparison(compare(*sides, options=Options(classes=True)), sides)
     assert judged.count('<tr class="class">') == 1 and "Told, not judged" not in judged
+
+
+def test_numbers_that_a_policy_ignores_wait_for_no_further_replicates(sides: tuple[Side, Side]) -> None:
+    replicates = [
+        [row.evidence.replicates for row in compare(*sides, Policy(rules=rules), most=5 * paired.BLOCK).rows]
+        for rules in ((Rule(tier="ignored"),), (Rule(tier="required"),))
+    ]
+    ignored, required = (max(one) for one in replicates)
+    assert ignored == paired.BLOCK < required
 
 
 def test_images_whose_truth_differs_have_no_part_in_it(sides: tuple[Side, Side], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hrbench.store.index import FILE, Index
+from hrbench.store.index import FILE, VERSION, Index
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_without_a_place_for_it_everything_is_read(folders, tmp_path: Path) -> N
 def test_another_version_forgets(folders, tmp_path: Path, monkeypatch) -> None:
     reader, index = Reader(), Index(tmp_path / FILE)
     index.summaries(folders, reader)
-    monkeypatch.setattr("hrbench.store.index.VERSION", 2)
+    monkeypatch.setattr("hrbench.store.index.VERSION", VERSION + 1)
     index.summaries(folders, reader)
     assert reader.read == ["a", "b"] * 2
     index.summaries(folders, reader)

@@ -367,5 +367,11 @@ def test_how_predictions_are_judged_is_in_no_key_of_theirs():
     plain, other = (replace(ENTRY, dataset=replace(row, args={**row.args, **more})) for more in ({}, asked))
     assert predictions(plain) == predictions(other) and content_key(plain) != content_key(other)
     assert scores(plain, options={}) != scores(other, options=asked)
+    for use in ("coco-keypoints", "mpii", "label-folders"):
+        told = {"metric_args": {"pck": {"reference": "torso"}}}
+        plain, other = (
+            replace(ENTRY, dataset=replace(DATASET, use=use, args={**row.args, **more})) for more in ({}, told)
+        )
+        assert predictions(plain) == predictions(other) and scores(plain, options={}) != scores(other, options=told)
     named = replace(ENTRY, dataset=replace(DATASET, args={**DATASET.args, "areas": [1]}))
     assert predictions(named) != predictions()  # of a reader that is not ours

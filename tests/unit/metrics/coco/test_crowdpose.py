@@ -69,6 +69,31 @@ def test_bounds_of_the_paper_are_an_option_that_is_recorded(written):
     assert not [note for note in CrowdPoseAP().input_notes(found, target, usual) if note.kind == "crowd_bounds"]
 
 
+OWN = {"oks_thresholds": [0.3, 0.6], "recall_thresholds": 11, "areas": {"tiny": [0, 2000]}, "max_detections": 3}
+
+
+@pytest.mark.parametrize("options", [OWN, {"oks_thresholds": 0.4}, {"max_detections": [1, 20]}])
+def test_other_criteria_are_pycocotools_by_these_in_every_split(options, written):
+    paths, metric = written(*drawn([0.0, 0.1, 0.3, 0.5, 0.8, 0.9] * 3, seed=11)), CrowdPoseAP(**options)
+    state, found, target = measured(metric, paths)
+    told = metric.summarise(state, 0)
+    values = {one.quantity.name: one.value for one in told}
+    assert values == metric.verify(*paths) and len(set(values.values())) > 4
+    assert [one.quantity for one in told] == list(metric.quantities) and f"{metric.main}_hard" in values
+    assert CrowdPoseAP.by_image(state).names == tuple(values)
+    assert set(metric.own_criteria()) == set(options) and CrowdPoseAP().own_criteria() == {}
+    with pytest.raises(InputError, match="measure all alike"):
+        metric.merge([state, CrowdPoseAP().measure(found, target)])
+
+
+def test_names_of_other_criteria():
+    assert " ".join(one.name for one in CrowdPoseAP(**OWN).quantities) == (
+        "AP@0.3+0.6@R11 AP@0.3@R11 AP@0.6@R11 AP-tiny@0.3+0.6@R11 AR@3dets@0.3+0.6 AR@0.3 AR@0.6 AR-tiny@0.3+0.6 "
+        "AP@0.3+0.6@R11_easy AP@0.3+0.6@R11_medium AP@0.3+0.6@R11_hard"
+    )
+    assert " ".join(one.name for one in CrowdPoseAP.quantities) == "AP AP50 AP75 AR AR50 AR75 AP_easy AP_medium AP_hard"
+
+
 @pytest.mark.parametrize("bounds", [[0.2], [0.8, 0.2], [0.2, 1.5], "0.2,0.8", [True, 0.8], [0.1, "0.8"]])
 def test_odd_bounds(bounds):
     with pytest.raises(UsageError, match=r"crowd_bounds .*: give two rising numbers from 0 to 1"):

@@ -222,6 +222,9 @@ def test_states_of_other_areas_or_limits_are_refused(written: Written) -> None:
         ({"max_detections": [1, 300]}, "give a whole number above 0"),
         ({"max_detections": True}, "give a whole number above 0"),
         ({"detection_area": "pixels"}, "detection_area 'pixels': say mask or box"),
+        ({"iou_thresholds": 50}, "iou_thresholds 50: give 1 to 16 numbers"),
+        ({"areas": {"all": [0, 9]}}, "'all' is no name for a range"),
+        ({"recall_thresholds": 1}, "recall_thresholds 1: "),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], message: str) -> None:
@@ -230,8 +233,86 @@ def test_options_are_checked(options: dict[str, Any], message: str) -> None:
     assert message in str(error.value)
 
 
+def _counts(written: Written, many: list[int]) -> list[Any]:
+    """The notes on results with so many detections of each image."""
+    images = [
+        {"id": n, "width": 64, "height": 64, "neg_category_ids": [], "not_exhaustive_category_ids": []}
+        for n in range(1, len(many) + 1)
+    ]
+    box = {"category_id": 1, "bbox": [4, 4, 8, 8]}
+    truth = {
+        "images": images,
+        "annotations": [{"id": 1, "image_id": 1, "area": 64, "segmentation": [], **box}],
+        "categories": [{"id": 1, "name": "cup", "frequency": "f"}],
+    }
+    rows = [{"image_id": n, "score": 1 / (1 + k), **box} for n, count in enumerate(many, 1) for k in range(count)]
+    metric, (one, other) = LvisBoxes(), written(truth, rows)
+    target = metric.read_target(one)
+    predictions = metric.read_predictions(other, target)
+    return metric.input_notes(predictions, target, metric.measure(predictions, target))
+
+
+def test_detections_that_a_detector_seems_to_have_cut_are_told(written: Written) -> None:
+    (note,) = [one for one in _counts(written, [100, 100, 17, 100]) if one.kind == "cut_before"]
+    assert str(note) == (
+        "3 of 4 images have exactly 100 detections and none has more, of which 300 are judged: AP and AR are lower "
+        "than they could be if the detector kept no more; let it keep 300 of an image"
+    )
+
+
+@pytest.mark.parametrize("many", [[100, 100, 17], [97, 97, 97], [300, 300, 300], [101, 100, 100, 100], [0, 0, 0]])
+def test_other_counts_say_nothing_of_a_detector(written: Written, many: list[int]) -> None:
+    assert "cut_before" not in [one.kind for one in _counts(written, many)]
+
+
 def test_another_limit_is_no_official_number() -> None:
     assert LvisBoxes().own_criteria() == {} and LvisMasks(max_detections=100).own_criteria() == {"max_detections": 100}
+
+
+OWN: list[dict[str, Any]] = [
+    {"iou_thresholds": [0.3, 0.5, 0.75, 1.0], "per_class": True},
+    {"iou_thresholds": 0.3, "recall_thresholds": 11},
+    {"areas": {"tiny": [0, 256], "small": [0, 32**2], "vast": [8000.5, None]}, "recall_thresholds": [0.1, 0.9]},
+    {"iou_thresholds": [0.2, 0.6], "areas": {"a": [0, 900]}, "max_detections": 4},
+]
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("options", OWN, ids=lambda options: "+".join(options))
+def test_other_criteria_equal_the_package_by_these(kind: str, options: dict[str, Any], written: Written) -> None:
+    metric = METRICS[kind](**options)
+    for seed in range(4):
+        paths = written(*case(seed, 1 + seed, masks=kind == "masks"))
+        target = metric.read_target(paths[0])
+        found = metric.read_predictions(paths[1], target)
+        state = metric.measure(found, target)
+        told = {
+            one.quantity.name: -1.0 if one.value is None else one.value
+            for one in METRICS[kind](per_class="per_class" in options).summarise(state, 0)
+        }  # by the state's own criteria
+        assert told == metric.verify(*paths), f"seed {seed}"
+        side = type(metric).by_image(state)
+        assert side.names == tuple(one.quantity.name for one in metric.summarise(state, 0))[: len(side.names)]
+        assert metric.main == side.names[0]
+    with pytest.raises(InputError, match="measure all alike"):
+        metric.merge([state, METRICS[kind]().measure(found, target)])
+    limit = {"max_detections": 4} if "max_detections" in options else {}
+    assert set(metric.own_criteria()) == set(options) - {"per_class"} and limit.items() <= metric.own_criteria().items()
+
+
+def test_names_and_descriptions_say_the_criteria() -> None:
+    metric = LvisMasks(iou_thresholds=[0.3, 0.4, 0.5], areas={"small": [0, 1024], "vast": [1e5, None]})
+    at = "@0.3-0.5step0.1"
+    assert [one.name for one in metric.quantities] == (
+        f"AP{at} AP@0.3 AP@0.4 AP50 APS{at} AP-vast{at} APr{at} APc{at} APf{at} AR300{at} ARS{at} AR-vast{at}".split()
+    )
+    assert metric.quantities[7].description == (
+        "Average precision of masks averaged over IoU 0.30 to 0.50 in steps of 0.10, mean over common classes (in 10 "
+        "to 99 training images), objects of any area as annotated, at most 300 detections an image, judged where "
+        "their class is verified in it; LVIS protocol; n is objects."
+    )
+    usual = LvisMasks(iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(), recall_thresholds=101)
+    assert usual.quantities == LvisMasks.quantities and usual.own_criteria() == {}
 
 
 def test_without_the_package_verifying_says_how_to_get_it(monkeypatch, written: Written) -> None:

@@ -192,6 +192,23 @@ def test_names_and_options():
         WholebodyAP(detection_area="all")  # type: ignore[arg-type]
 
 
+OWN = {"oks_thresholds": [0.05, 0.3], "recall_thresholds": 11, "areas": {"tiny": [0, 20000]}, "max_detections": [2, 5]}
+
+
+def test_other_criteria_are_pycocotools_by_these_in_every_part(written):
+    paths, metric = written(*random_poses.wholebody(11)), WholebodyAP(**OWN)
+    state, found, target = measured(metric, paths)
+    told = metric.summarise(state, 0)
+    values = {one.quantity.name: -1.0 if one.value is None else one.value for one in told}
+    assert values == metric.verify(*paths) and len(set(values.values())) > 20
+    assert [one.quantity for one in told] == list(metric.quantities) and metric.main == "AP@0.05+0.3@R11"
+    assert "AP-tiny@0.05+0.3@R11_face" in values and "AR@2dets@0.05+0.3_lefthand" in values
+    assert WholebodyAP.by_image(state).names == tuple(values)
+    assert metric.own_criteria() == OWN and WholebodyAP().own_criteria() == {}
+    with pytest.raises(InputError, match="measure all alike"):
+        metric.merge([state, WholebodyAP().measure(found, target)])
+
+
 def test_no_results(written):
     truth, _ = random_poses.wholebody(3)
     metric = WholebodyAP()

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from hrbench.catalog import datasets
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.datasets.mpii import Mpii
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.skeletons import skeleton_named
 from hrbench.metrics.points.keypoint_pck import Pck
 from hrbench.runner.prepare import metric_of
 from hrbench.runner.score import metric_args_of, score_file
@@ -151,9 +153,16 @@ def mpii(folder: Path, off: np.ndarray) -> Path:
 
 
 @pytest.mark.parametrize("file", ["predictions.npy", "rows.json"])
-@pytest.mark.parametrize(("reference", "size"), [("head", (100, 100, 100)), ("box", (200, 100, 200)),
-                                                 ("torso", (110, 110, 110))])  # fmt: skip
-def test_mpii_has_all_three_references(tmp_path: Path, reference: str, size: tuple, file: str) -> None:
+@pytest.mark.parametrize(
+    ("reference", "size"),
+    [
+        ("head", (100, 100, 100)),
+        ("box", (200, 100, 200)),
+        ("torso", (110, 110, 110)),
+        ("head_segment", (10, 10, 10)),
+    ],
+)
+def test_mpii_has_all_four_references(tmp_path: Path, reference: str, size: tuple, file: str) -> None:
     off = np.zeros((3, 16, 2))
     off[:, :, 1] = np.array([0.49, 0.51, 0.0])[:, None] * np.array(size)[:, None]
     folder = mpii(tmp_path, off)
@@ -205,6 +214,10 @@ def test_faults_of_rows_are_named(tmp_path: Path, text: str, told: str) -> None:
         ({"curve_steps": True}, "curve_steps"),
         ({"torso": ["nose"]}, "name two joints"),
         ({"origin": 2}, "origin"),
+        ({"head": "nose"}, "head 'nose': name two joints"),
+        ({"unseen": "hide"}, "unseen: keep or drop"),
+        ({"frames": "some"}, "frames: all or labelled"),
+        ({"skeleton": "poser"}, "skeleton 'poser'"),
     ],
 )
 def test_options_say_what_they_take(options: dict[str, Any], told: str) -> None:
@@ -222,6 +235,53 @@ def test_a_reference_that_a_file_lacks_is_refused(tmp_path: Path) -> None:
         scored(tmp_path, PEOPLE, [], reference="torso", torso=["knee", "nose"])
     named = scored(tmp_path, PEOPLE[2:], [guess(9, 100, 4)], reference="torso", torso=["nose", 1], thresholds=[0.5])
     assert named["pck@0.5"].value == 1  # of 10 px
+
+
+def test_the_head_segment_lies_between_two_joints(tmp_path: Path) -> None:
+    """PoseTrack18's head bottom and top are its second and third joint: 10 px apart here."""
+    options: dict[str, Any] = {"reference": "head_segment", "thresholds": [0.5], "skeleton": "posetrack18"}
+    for dx, right in ((4.99, 1.0), (5.0, 0.0)):
+        found = scored(tmp_path, PEOPLE[2:], [guess(9, 100, dx)], **options)
+        assert found["pck@0.5"].value == right and found["pck@0.5"].n == 17
+    assert "0.5 x the distance from the top of the head to its lower end" in found["pck@0.5"].quantity.description
+    named = scored(tmp_path, PEOPLE[2:], [guess(9, 100, 9.9)], **{**options, "head": ["head top", 4]})
+    assert named["pck@0.5"].value == 1  # of 20 px
+    hidden = joints(100)
+    hidden[2] = 0
+    lacking = scored(tmp_path, [person(1, 9, 100, keypoints=hidden.ravel().tolist())], [guess(9, 100)], **options)
+    assert lacking["pck@0.5"].value is None and lacking["notes"]["people_without_reference"].count == 1
+
+
+@pytest.mark.parametrize("name", ["posetrack18-val", "crowdpose-test", "crowdpose-val", "aic-val", "halpe-val"])
+def test_rows_of_sets_with_heads_name_their_ends(name: str) -> None:
+    args = datasets()[name].args
+    metric = Pck(**args["metric_args"]["pck"])
+    assert metric.reference == "head_segment" and metric.skeleton is skeleton_named(args["skeleton"])
+    ends = metric.ends["head"]
+    assert ends is not None and {str(end).replace("_", " ") for end in ends} < set(metric.skeleton.names)
+
+
+def test_a_set_without_a_head_has_no_head_segment(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"other names than head_top and head_bottom, .*in option head, of nose, "):
+        scored(tmp_path, PEOPLE, [], reference="head_segment")
+    with pytest.raises(UsageError, match="head 'neck': no such joint"):
+        scored(tmp_path, PEOPLE, [], reference="head_segment", head=["nose", "neck"])
+    with pytest.raises(UsageError, match="skeleton: it has 14 joints, and sigmas are 17"):
+        scored(tmp_path, PEOPLE, [], reference="head_segment", skeleton="crowdpose")
+
+
+def test_frames_without_labels_and_people_without_a_seen_joint(tmp_path: Path) -> None:
+    unseen = joints(100)
+    unseen[:, 2] = 0
+    results = [guess(9, 100, keypoints=unseen.ravel().tolist()), guess(9, 100, 30)]
+    kept, dropped = (scored(tmp_path, PEOPLE[2:], results, unseen=how, thresholds=[0.1]) for how in ("keep", "drop"))
+    assert (kept["pck@0.1"].value, dropped["pck@0.1"].value) == (1, 0)
+    assert dropped["notes"]["unseen"].count == 1 and "unseen" not in kept["notes"]
+    truth = json.loads((tmp_path / "truth.json").read_text())
+    truth["images"][0]["is_labeled"] = False
+    (tmp_path / "truth.json").write_text(json.dumps({**truth, "annotations": PEOPLE}))
+    target = Pck(frames="labelled").read_target(tmp_path / "truth.json")
+    assert target.images.tolist() == [9, 11] and len(target.row) == 1
 
 
 def test_a_data_set_gives_the_metric_its_own_options(tmp_path: Path) -> None:

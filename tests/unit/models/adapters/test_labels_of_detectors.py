@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from hrbench.contracts import CountsLabels, NamesLabels
+from hrbench.contracts import CountsLabels, KeepsAtMost, NamesLabels
 from hrbench.models.adapters import onnx, torchvision, transformers
 from hrbench.models.build import build as built
 from hrbench.suite.registry import known
+
+MOST = {
+    "fasterrcnn_mobilenet_v3_large_fpn": 100,
+    "retinanet_resnet50_fpn": 300,
+    "fcos_resnet50_fpn": 100,
+    "ssd300_vgg16": 200,
+}
+"""How many detections of an image torchvision's detectors keep."""
 
 
 @pytest.mark.parametrize(
@@ -20,6 +28,10 @@ def test_those_of_torchvision_leave_the_background_out(name: str) -> None:
     with torch.device("meta"):
         net = torchvision.build(name, task="detection", num_classes=5)
     assert isinstance(net, CountsLabels) and net.label_count == 4
+    assert isinstance(net, KeepsAtMost) and net.most_detections == MOST[name]
+    with torch.device("meta"):
+        more = torchvision.build(name, task="detection", num_classes=5, **{net.most_option: 7})
+    assert isinstance(more, KeepsAtMost) and more.most_detections == 7
 
 
 def test_those_of_transformers_have_what_the_configuration_says() -> None:
@@ -28,6 +40,7 @@ def test_those_of_transformers_have_what_the_configuration_says() -> None:
         net = transformers.build("yolos", task="detection", num_labels=4, hidden_size=32, num_hidden_layers=1,
                                  num_attention_heads=2, intermediate_size=32, num_detection_tokens=3)  # fmt: skip
     assert isinstance(net, CountsLabels) and net.label_count == 4
+    assert isinstance(net, KeepsAtMost) and (net.most_detections, net.most_option) == (3, "")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +57,7 @@ def test_those_of_hrbench(row: str, count: int) -> None:
     with torch.device("meta"):
         net = built(rows[0])
     assert isinstance(net, CountsLabels) and net.label_count == count
+    assert isinstance(net, KeepsAtMost) and net.most_detections == 100
 
 
 NAMES = {
