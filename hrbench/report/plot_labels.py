@@ -64,43 +64,67 @@ def label_points(area: Area, points: Sequence[Point], others: Sequence[Position]
     """A label beside each point, at the first of many places where it overlaps nothing; no label is moved afterwards.
 
     What all labels have in common stands once in a corner. Points on the Pareto front choose first, then the more
-    accurate ones; those that find no room beside their point then choose one to which a line
-    leads, at last over an interval. Of more than `MOST_LABELS` points only those have a label that no other beats in both accuracy and cost. A
-    label that finds no place is left out; its tooltip and the table have it.
+    accurate ones. Those that find no room beside their point choose a place to which a line leads, at last over an
+    interval. Of more than `MOST_LABELS` points only those have a label that no other beats in both accuracy and cost.
+    A label that finds no place is left out; its tooltip and the table have it.
 
     others: points without a label, which labels avoid.
     """
     labels, common = short_labels([point.label for point in points])
     told = {id(point): plain(label) for point, label in zip(points, labels, strict=True)}
-    boxes = _taken(area, points, others)
-    words = _markers(area, points)
-    marks: list[Mark] = []
+    taken, words = _taken(area, points, others), _markers(area, points)
+    lines: list[Mark] = []
+    texts: list[Mark] = []
     if common:
-        corner, box = _in_corner(area, f"all: {common}", boxes)
-        boxes, words = np.vstack([boxes, box]), np.vstack([words, box])
-        marks.append(corner)
+        corner, box = _in_corner(area, f"all: {common}", taken)
+        taken, words = np.vstack([taken, box]), np.vstack([words, box])
+        texts.append(corner)
+    firm = words.copy()
     chosen = points if len(points) <= MOST_LABELS else _best(points)[:MOST_LABELS]
     size, longest = area.format.small, _LONGEST * (area.box[2] - area.box[0])
-    waiting = sorted(chosen, key=lambda one: (not one.front, -(one.height or -math.inf), one.x))
-    leaders = np.empty((0, 4))
-    for far, through in ((False, False), (True, False), (False, True), (True, True)):
+    waiting = [one for one in chosen if one.height is not None and told[id(one)]]
+    waiting.sort(key=lambda one: (not one.front, -(one.height or -math.inf), one.x))
+    for attempt in _ATTEMPTS:
         for point in tuple(waiting):
-            if point.height is None or not told[id(point)]:
-                continue
-            start, label = area(point.x, point.height), shortened(told[id(point)], size, longest)
-            taken = np.vstack([words, leaders]) if through else boxes
-            place = _place(area, start, width(label, size), taken, words, far)
+            start, label = area(point.x, point.height or 0.0), shortened(told[id(point)], size, longest)
+            avoided = firm if attempt.over_intervals else taken
+            passed = _markers(area, points) if attempt.under_labels else words
+            place = _place(start, width(label, size), size, _Room(area.box, avoided, passed), attempt.far)
             if place is None:
                 continue
             waiting.remove(point)
+            new = np.array([place.box])
             if place.leader:
-                marks.append(Path((place.leader,), "ink", 0.4, opacity=0.45))
+                lines.append(Path((place.leader,), "ink", 0.4, opacity=0.45))
                 along = _along(*place.leader)
-                leaders = np.vstack([leaders, np.hstack([along - 0.4, along + 0.4])])
-            boxes = np.vstack([boxes, leaders, place.box])
-            words = np.vstack([words, place.box])
-            marks.append(_words(place, label, size))
-    return marks
+                new = np.vstack([new, np.hstack([along - 0.4, along + 0.4])])
+            taken, firm, words = np.vstack([taken, new]), np.vstack([firm, new]), np.vstack([words, place.box])
+            texts.append(_words(place, label, size))
+    return [*lines, *texts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Which places are tried. far: those to which a line leads. over_intervals: also on intervals of points.
+    under_labels: also lines below other labels."""
+
+    far: bool
+    over_intervals: bool = False
+    under_labels: bool = False
+
+
+_ATTEMPTS = (
+    _Attempt(False), _Attempt(True), _Attempt(False, True), _Attempt(True, True), _Attempt(True, True, True),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where a label may be. frame: it stays within. avoided: it overlaps none. passed: no line to it passes one."""
+
+    frame: Box
+    avoided: Boxes
+    passed: Boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +143,22 @@ def _words(place: _Place, label: str, size: float) -> Words:
     return Words((x, bottom - 0.28 * size), label, size, place.anchor, halo=True)
 
 
-def _place(area: Area, start: Position, wide: float, boxes: Boxes, words: Boxes, far: bool) -> _Place | None:
+def _place(start: Position, wide: float, size: float, room: _Room, far: bool) -> _Place | None:
     """A free place of a label, None if there is none.
 
-    wide: its width.
-    boxes, words: all that it must not overlap; of these the labels and points, which no line to it may pass.
+    start: its point.
+    wide, size: width and height of its letters.
     far: whether a line leads to it.
     """
-    found, ends, anchors = (_far if far else _near)(start, wide + 1, area.format.small)
-    left, top, right, bottom = area.box
+    found, ends, anchors = (_far if far else _near)(start, wide + 1, size)
+    left, top, right, bottom = room.frame
     inside = (found[:, 0] >= left + 1) & (found[:, 2] <= right) & (found[:, 1] >= top - 4) & (found[:, 3] <= bottom - 1)
-    free = np.flatnonzero(inside & ~_overlaps(found, boxes))
+    places = np.flatnonzero(inside)
+    free = places[~_overlaps(found[places], room.avoided)]
     if not far:
         return _Place(tuple(found[free[0]]), anchors[free[0]]) if len(free) else None
     own = np.array([[start[0], start[1], start[0] + 0.1, start[1] + 0.1]])
-    others, words = boxes[~_overlaps(boxes, own)], words[~_overlaps(words, own)]
+    others, passed = (boxes[~_overlaps(boxes, own)] for boxes in (room.avoided, room.passed))
     reserve = None
     for one in free[:_TRIED]:
         place = _Place(tuple(found[one]), anchors[one], (start, tuple(ends[one])))
@@ -141,7 +166,7 @@ def _place(area: Area, start: Position, wide: float, boxes: Boxes, words: Boxes,
         line = np.hstack([along, along + 0.1])
         if not _overlaps(line, others).any():
             return place
-        if reserve is None and not _overlaps(line, words).any():
+        if reserve is None and not _overlaps(line, passed).any():
             reserve = place
     return reserve
 
@@ -184,9 +209,11 @@ def _overlaps(boxes: Boxes, others: Boxes) -> np.ndarray:
     """(N,) bool: whether a box overlaps any of the others."""
     if not len(others):
         return np.zeros(len(boxes), bool)
-    low, high = np.maximum(boxes[:, None, :2], others[None, :, :2]), np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    both = low < high - 1e-9
-    return np.any(both[..., 0] & both[..., 1], axis=-1)
+    left, top, right, bottom = (boxes[:, side, None] for side in range(4))
+    near = others[(others[:, 0] < right.max()) & (others[:, 2] > left.min())]  # most are far away
+    low, high = 1e-9 + near[None, :, :2], near[None, :, 2:] - 1e-9
+    beside = (left < high[..., 0]) & (right > low[..., 0])
+    return np.any(beside & (top < high[..., 1]) & (bottom > low[..., 1]), axis=-1)
 
 
 def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
