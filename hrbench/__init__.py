@@ -191,8 +191,8 @@ def flat(result: Result) -> dict[str, float]:
 
     A score is METRIC/NAME ("coco-keypoints/AP"), a cost cost/NAME with its conditions ("cost/latency/batch-1", and the
     dtype if it is not float32); NAME/low and NAME/high are the ends of a 95 % interval. Numbers are in base units:
-    fractions, seconds, bytes. Names have letters, digits and "_./-" only, and depend on nothing but what they name. A
-    number that does not exist is left out: no value is NaN or infinite.
+    fractions, seconds, bytes. Names have letters, digits and "_./-" only; of two that differ in other characters alone
+    the second ends in "-2". A number that does not exist is left out: no value is NaN or infinite.
     """
     from hrbench.store.flat import flat as flattened
 
