@@ -62,8 +62,8 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench report runs/pose
   hrbench report runs/ours runs/baseline --out both
   hrbench report runs/pose --table our_table.yaml
-  hrbench report runs/pose --format json,csv  for programs: every number with all its digits, and the tables
-  hrbench report runs/pose --export flat.json names and numbers of each entry, for W&B, TensorBoard and others""",
+  hrbench report runs/pose --format json,csv     for programs: every number with all its digits, and the tables
+  hrbench report runs/pose --export flat.json    names and numbers of each entry, for W&B, TensorBoard and others""",
     "explain": """examples:
   hrbench explain runs/pose                       what weighs most in each entry
   hrbench explain runs/detection:mask_rcnn_r50    all of one entry
