@@ -213,6 +213,8 @@ def _frame(area: Area, x: Axis, y: Axis) -> list[Mark]:
         Path((((left, top), (left, bottom), (right, bottom)), *ticks), "ink", 0.6),
     ]
     for tick, text in numbers(area.x):
+        if area.x(tick) + width(text, font) / 2 > area.format.width:
+            continue
         marks.append(Words((area.x(tick), bottom + _TICK + font), text, font, "middle"))
     for tick, text in numbers(area.y):
         marks.append(Words((left - _TICK - _GAP, area.y(tick) + 0.36 * font), text, font, "end"))

@@ -11,6 +11,7 @@ from hrbench.core import units
 from hrbench.cost.quantities import described, is_per_batch
 from hrbench.judge.comparability import comparison_key
 from hrbench.report.grid import Table, TableRow
+from hrbench.report.interval_plot import IntervalPlot, interval_plots
 from hrbench.report.pareto import fronts
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, title_of
@@ -37,8 +38,9 @@ _WITHOUT = (
 class Plot:
     """Accuracy of one table's headline against several costs.
 
-    drawings: (name of the cost, figure).
+    drawings: (name of the cost, figure), and at last ("Intervals", figure) where there are some.
     measured, published: whether points of this kind are shown.
+    intervals: the scores of this table with their intervals; None without.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Plot:
     drawings: tuple[tuple[str, Artwork], ...]
     measured: bool
     published: bool
+    intervals: IntervalPlot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class _CostAxis:
 
 def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
     """A plot for each table with a headline accuracy that is measured, or published with known costs."""
+    intervals = {plot.name: plot for plot in interval_plots(tables)}
     found = []
     for table in tables:
         index = headline(table)
@@ -72,10 +76,13 @@ def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
                 y_label = f"{column.heading} ({column.unit})" if column.unit else column.heading
                 art = accuracy_against_cost(points, f"{table.name}-{axis.name}", axis.label, y_label, better)
                 drawings.append((axis.label, art))
+        beside = intervals.get(table.name)
+        if beside is not None:
+            drawings.append(("Intervals", beside.drawing))
         if drawings:
             measured = any(row.cells[index].values for row in table.rows if row.limited is None)
             published = any(_published(table, index, row) for row in table.rows)
-            found.append(Plot(table.name, table.title, tuple(drawings), measured, published))
+            found.append(Plot(table.name, table.title, tuple(drawings), measured, published, beside))
     return found
 
 
@@ -87,7 +94,7 @@ def _axes(results: Sequence[Result]) -> list[_CostAxis]:
         for cost in result.costs:
             if cost.value and _has_figure(cost):
                 quantities.setdefault(cost.quantity.name, cost.quantity)
-                if cost.conditions.batch is not None and is_per_batch(cost.quantity):
+                if cost.conditions.batch is not None and _depends_on_batch(cost.quantity):
                     batches.setdefault(cost.quantity.name, Counter())[cost.conditions.batch] += 1
     order = {name: place for place, name in enumerate(_LABELS)}
     found = []
@@ -96,6 +103,10 @@ def _axes(results: Sequence[Result]) -> list[_CostAxis]:
         at = None if not counted else 1 if 1 in counted else counted.most_common(1)[0][0]
         found.append(_CostAxis(name, _label(quantities[name], at), {} if at is None else {"batch": at}))
     return found
+
+
+def _depends_on_batch(quantity: Quantity) -> bool:
+    return is_per_batch(quantity) and quantity.unit not in ("operations", "count")  # these are for one image
 
 
 def _has_figure(cost: Measurement) -> bool:

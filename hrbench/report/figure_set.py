@@ -13,7 +13,6 @@ from hrbench.core.files import whole_folder
 from hrbench.report import scene_pdf, scene_svg
 from hrbench.report.cost_plots import Plot, plots
 from hrbench.report.grid import Table
-from hrbench.report.interval_plot import IntervalPlot, interval_plots
 from hrbench.report.roofline_plot import RooflinePlot, roofline_plots
 from hrbench.report.scene import Artwork
 from hrbench.report.strips import TimeStrip, strips
@@ -31,7 +30,6 @@ class FigureSet:
     """The figures of a page. strips: the times of its tables. latencies: None if there are none."""
 
     plots: Sequence[Plot]
-    intervals: Sequence[IntervalPlot]
     throughputs: Sequence[ThroughputPlot]
     rooflines: Sequence[RooflinePlot]
     strips: Sequence[TimeStrip]
@@ -40,7 +38,6 @@ class FigureSet:
     def artworks(self) -> Iterator[Artwork]:
         """Each figure, in the order of the page."""
         yield from (drawing for plot in self.plots for _, drawing in plot.drawings)
-        yield from (plot.drawing for plot in self.intervals)
         yield from (self.latencies,) if self.latencies is not None else ()
         yield from (plot.drawing for plot in (*self.throughputs, *self.rooflines))
 
@@ -50,7 +47,6 @@ def figure_set(results: Sequence[Result], tables: Sequence[Table]) -> FigureSet:
     times = strips(results)
     return FigureSet(
         plots(results, tables),
-        interval_plots(tables),
         throughput_plots(results),
         roofline_plots(results),
         times,

@@ -124,7 +124,6 @@ def render_html(
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
         plots=drawn.plots,
-        intervals=drawn.intervals,
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
         explained=explanations(results, labels),
         missing=missing(results),
