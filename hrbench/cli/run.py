@@ -11,14 +11,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrbench.cli import listing
 from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of, write_text
-from hrbench.cli.text import columns
+from hrbench.cli.summary import summary_text
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
 from hrbench.types import Event, Note, Result
 
 if TYPE_CHECKING:
+    from hrbench.report.write import Written
     from hrbench.store.run_folder import RunFolder
 
 MAX_NOTES = 12
@@ -37,7 +37,7 @@ def run(args: Namespace, echo: Echo) -> int:
     finally:
         display.close()
     report = _write_reports([folder], suite.table, folder.path, echo, keep=True)
-    echo(_summary(results, report))
+    echo(summary_text(results, report.leaders, _notes(results), report.page))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)
@@ -67,24 +67,8 @@ class _ReportLoaded:
                 import_module(module)
 
 
-def _summary(results: Sequence[Result], report: Path) -> str:
-    """A line for each entry with its first score, what changes numbers, and the path of the report."""
-    table = [["entry", "", "points", "95 % interval", ""]]
-    for result in results:
-        first = next((score for score in result.scores if score.value is not None), None)
-        if first is None or first.value is None:
-            table.append([result.name, "", "-", "", _without_points(result)])
-            continue
-        points = listing.show(first.value, first.quantity.unit)
-        ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
-        tag = f"{_limited(result)}: not comparable" if result.limited else ""
-        table.append([result.name, first.quantity.label, points, ends, tag])
-    notes = "".join(f"\n{line}" for line in _notes(results))
-    return f"\n{columns(table, right=(2,))}\n{notes}\nreport: {report}"
-
-
 def _notes(results: Sequence[Result]) -> list[str]:
-    """A line for each different note on the numbers, with the entries it is of, and an empty one after them."""
+    """A line for each different note on the numbers, with the entries it is of."""
     found: dict[Note, list[str]] = {}
     for result in results:
         for note in result.notes:
@@ -94,28 +78,7 @@ def _notes(results: Sequence[Result]) -> list[str]:
         f"note: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}: {note}" for note, names in found.items()
     ]
     more = [f"{len(lines) - MAX_NOTES} further notes are in the report"] if len(lines) > MAX_NOTES else []
-    return [*lines[:MAX_NOTES], *more, ""] if lines else []
-
-
-def _limited(result: Result) -> str:
-    """Which images a limited result was measured on: by earlier versions the first ones."""
-    rule = result.provenance.limit_rule
-    return f"{result.limited} images only, spread over the set" if rule else f"first {result.limited} images only"
-
-
-def _without_points(result: Result) -> str:
-    """Why there is no score: what is missing, what failed, or that a server has the ground truth."""
-    if result.status == "costs_only":
-        return "costs only"
-    if archive := result.provenance.submission:
-        return f"no public ground truth: submit {Path(result.folder) / archive.file}"
-    reasons = [result.reason, *(str(score.reason) for score in result.scores if score.reason is not None)]
-    return f"{result.status}: {_short(next(filter(None, reasons), 'no score'))}"
-
-
-def _short(text: str, max_length: int = 150) -> str:
-    text = "; ".join(text.splitlines())
-    return text if len(text) <= max_length else text[: max_length - 3] + "..."
+    return [*lines[:MAX_NOTES], *more]
 
 
 def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
@@ -134,9 +97,9 @@ def _write_reports(
     keep: bool = False,
     formats: Sequence[str] = (),
     export: str = "",
-) -> Path:
-    """Writes the report, and returns the path of its page. export: of the flat dictionaries, "" for none."""
-    from hrbench.report.write import USUAL, write_reports
+) -> Written:
+    """Writes the report, and returns what was written. export: of the flat dictionaries, "" for none."""
+    from hrbench.report.write import USUAL, write
 
     results = [
         result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
@@ -150,7 +113,7 @@ def _write_reports(
     heads = [run.read_run() for run in runs]
     if export:
         _export(results, Path(export), echo)
-    return write_reports(
+    return write(
         results,
         out,
         title=" and ".join(dict.fromkeys(head.title or head.suite for head in heads)),
@@ -158,6 +121,7 @@ def _write_reports(
         environments=[run.read_environment() for run in runs],
         suites=[run.read_text("suite.yaml") for run in runs],
         options=heads[0].options if len(heads) == 1 else (),
+        commit=heads[0].commit if len(heads) == 1 else "",
         left_out=left_out,
         keep=keep,
         formats=formats or USUAL,
@@ -188,7 +152,7 @@ def report(args: Namespace, echo: Echo) -> int:
     table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
     out = Path(args.out) if args.out else runs[0].path
     more = {"formats": checked_formats(args.format) if args.format else (), "export": args.export or ""}
-    echo(f"report: {_write_reports(runs, table, out, echo, args.all, **more)}")
+    echo(f"report: {_write_reports(runs, table, out, echo, args.all, **more).page}")
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from hrbench.core.checkout import own_commit
 from hrbench.core.native import loader
 from hrbench.core.packages import packages, unmet
 from hrbench.version import __version__
@@ -21,11 +22,13 @@ def environment() -> dict[str, Any]:
     """Plain values: hrbench and Python, packages, whether the compiled helper is used, processor and memory, GPUs with
     driver, numeric flags of torch.
 
-    The key "unmet" is there if a loaded package is of a version that hrbench does not support. Imports no framework:
-    flags are read only if torch is loaded already.
+    The key "commit" is there if hrbench is used from its checkout, and says whether that was changed; "unmet" if a
+    loaded package is of a version that hrbench does not support. Imports no framework: flags are read only if torch is
+    loaded already.
     """
     return {
         "hrbench": __version__,
+        **({"commit": commit} if (commit := own_commit()) else {}),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "packages": packages(),

@@ -1,7 +1,7 @@
 """Image files: read by OpenCV or Pillow as the official codes do, with their size; incomplete files are refused.
 
 OpenCV decodes a truncated file to a partly grey image without an error; Pillow refuses it. So the end of a file is
-checked before OpenCV reads it.
+checked before OpenCV reads it. COFW's images lie in a MATLAB file, and a path may lead into one (`formats.cofw`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 
 from hrbench.core.stages import stage
 from hrbench.errors import InputError, MissingError
-from hrbench.formats import png
+from hrbench.formats import cofw, png
 from hrbench.formats.orientation import (
     Orientation,
     oriented,
@@ -45,6 +45,10 @@ def read_image(path: Path, size: tuple[int, int] | None = None, orientation: Ori
 
 
 def _read_image(path: Path, size: tuple[int, int] | None, orientation: Orientation) -> np.ndarray:
+    if cofw.holds_image(path):
+        image = np.ascontiguousarray(cofw.read_cell(path)[..., ::-1])
+        check_size(path, (image.shape[1], image.shape[0]), size)
+        return image
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -69,6 +73,9 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, bytes]]:
 
     Raises MissingError, or InputError naming the file, what is wrong with it and its size.
     """
+    if cofw.holds_image(path):
+        yield Image.fromarray(cofw.read_cell(path)), b""
+        return
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
@@ -100,6 +107,9 @@ def stated_size(path: Path, orientation: Orientation = "stored") -> tuple[int, i
 
     Raises MissingError if there is no file, InputError if it is not an image.
     """
+    if cofw.holds_image(path):
+        height, width = cofw.read_cell(path).shape[:2]
+        return width, height
     try:
         with Image.open(path) as image:
             size, tiff = image.size, image.format == "TIFF"

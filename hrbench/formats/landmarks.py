@@ -1,4 +1,4 @@
-"""Annotated landmarks of faces on disk: HRNet's CSV files, WFLW's own list, and predictions.
+"""Annotated landmarks of faces on disk: HRNet's CSV files, WFLW's own list; other files by `cofw`, `pts`; predictions.
 
 HRNet's CSV (HRNet/HRNet-Facial-Landmark-Detection, lib/datasets/{wflw,face300w,aflw}.py) has a heading and a line a
 face, read by position: the image's name below images/, the scale (a side over 200 px), the centre x and y, then x and y
@@ -18,14 +18,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hrbench.core.files import MAX_COORDINATE, reading, write_whole
 from hrbench.core.npz import read_npy
-from hrbench.errors import InputError
+from hrbench.errors import InputError, UsageError
+from hrbench.formats import cofw, pts
+from hrbench.formats.face_list import FaceList
 from hrbench.types import Prediction
 
 ATTRIBUTES = ("largepose", "expression", "illumination", "makeup", "occlusion", "blur")
@@ -35,30 +36,21 @@ WFLW_POINTS = 98
 MOST_POINTS = 1000
 
 
-@dataclass(frozen=True)
-class FaceList:
-    """N annotated faces with L landmarks, in the order of their file.
+def read_faces(path: Path, origin: int | None = None) -> FaceList:
+    """HRNet's CSV with the subsets beside it, COFW's .mat, a folder of .pts files, or else WFLW's list.
 
-    image: (N,) names below the folder of images.
-    points: (N, L, 2) float64, px.
-    scale: (N,) float64, the side of the face's square over 200 px.
-    centre: (N, 2) float64, px.
-    box_size: (N,) float64, px, as annotated (AFLW); None if the file has none.
-    subsets: name -> (N,) bool.
+    origin: what .pts files count the top left pixel as, 0 or 1; None: 1. Coordinates of other files are taken as they
+        are, and it is an error to say.
+
+    Raises InputError naming the line or the face, MissingError, UsageError.
     """
-
-    path: Path
-    image: np.ndarray
-    points: np.ndarray
-    scale: np.ndarray
-    centre: np.ndarray
-    box_size: np.ndarray | None
-    subsets: dict[str, np.ndarray]
-
-
-def read_faces(path: Path) -> FaceList:
-    """HRNet's CSV with the subsets beside it, or WFLW's list. Raises InputError naming the line, MissingError."""
     path = Path(path)
+    if path.is_dir():
+        return pts.read_pts_folder(path, origin)
+    if origin is not None:
+        raise UsageError(f"origin: is for folders of .pts files; coordinates of {path} are compared as they are")
+    if path.suffix == cofw.SUFFIX:
+        return cofw.read_cofw(path)
     if path.suffix != ".csv":
         return _wflw_list(path)
     lines = _lines(path)

@@ -289,6 +289,9 @@ def _environment(first: Result, second: Result) -> list[tuple[str, str]]:
         for name in ("hrbench", "python", "processor")
         if one.get(name) != other.get(name)
     ]
+    commits = [side.get("commit") for side in (one, other)]
+    if all(commits) and commits[0] != commits[1]:  # where one is not known, nothing is known to differ
+        found.append(("commit", " / ".join(map(str, commits))))
     packages = [known if isinstance(known := side.get("packages"), Mapping) else {} for side in (one, other)]
     for name in sorted({*packages[0], *packages[1]}):
         versions = [str(side.get(name, "-")) for side in packages]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from hrbench.core.collector import PausedCollector
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError
 from hrbench.store.integrity import changed_files
@@ -35,6 +36,7 @@ class Side:
     whole: tuple[str, ...] = ()
 
 
+@PausedCollector()
 def read_side(text: str, baselines: Path) -> Side:
     """The side that a person named.
 

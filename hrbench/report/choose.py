@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hrbench.core.plugins import resolve
-from hrbench.core.units import NAMES
+from hrbench.core.units import NAMES, amount
 from hrbench.cost.quantities import described, is_per_batch
 from hrbench.report.layout import ColumnLayout, Layout, Part, PublishedLayout, TableLayout, layout_names, read_layout
 from hrbench.report.published import Rows, cost_rows
@@ -20,6 +20,10 @@ from hrbench.types import Measurement, Quantity, Result
 
 # Parameters and one count of operations are enough beside accuracies nobody laid out; the rest is in cost details.
 _COSTS = ("parameters", "macs", "latency")
+FEW_SCORES = 4
+"""So many scores of all metrics stand in one table; of more only the main ones do, and all in one of their own."""
+_NAMED = 4
+"""How many entries are named that no table shows."""
 _STANDARD = ("parameters", "operations", "latency")
 """The probes whose quantities are restricted to `_COSTS`. All other probes were requested, so they have columns."""
 
@@ -27,20 +31,31 @@ _STANDARD = ("parameters", "operations", "latency")
 def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
     """The layout called `table` (a name or a path), or the default of the results' tasks.
 
-    A result that no table shows gets a table derived from its quantities: nothing is left out silently.
+    A layout with `rest: true`, as those are that ship with hrbench, has tables derived from quantities for results and
+    costs that none of its own shows. Any other has the tables that it names alone; `unshown` tells what it leaves out.
     Raises `UsageError` if `table` is not found or not valid.
     """
     names = [table] if table else _defaults(results)
     layouts = [read_layout(name) for name in names]
+    if table and not layouts[0].rest:
+        return layouts[0]
     tables = tuple(item for layout in layouts for item in layout.tables)
     used = [layout for layout in layouts if any(matches(r, item) for r in results for item in layout.tables)]
     title = used[0].title if len(used) == 1 else ""
     folder = layouts[0].folder if layouts else Path()
     chosen = complete(Layout(names[0] if names else "derived", tables, title, folder), results)
-    if table and table not in layout_names():
-        return chosen  # a user-defined layout, or a single table, has the costs that it names
     further = _further_costs(chosen, results)
     return replace(chosen, tables=(*chosen.tables, *further))
+
+
+def unshown(results: Sequence[Result], layout: Layout) -> list[str]:
+    """A sentence on results that no table of a layout shows; nothing if there are none."""
+    left = [result.name for result in results if not any(matches(result, table) for table in layout.tables)]
+    if not left:
+        return []
+    named = ", ".join([*left[:_NAMED], *([f"and {len(left) - _NAMED} more"] if len(left) > _NAMED else [])])
+    whose = amount(len(left), "entry", "entries")
+    return [f"left out: {whose} that no table of {layout.name} shows ({named}): `rest: true` in it shows them"]
 
 
 def complete(layout: Layout, results: Sequence[Result]) -> Layout:
@@ -54,12 +69,12 @@ def complete(layout: Layout, results: Sequence[Result]) -> Layout:
     derived = []
     for (task, dataset), group in groups.items():
         metrics = tuple(dict.fromkeys(metric for result in group for metric in result.entry.metrics))
-        table = derive_table(task, dataset, metrics, group)
-        name, number = table.name, 2
-        while table.name in taken:
-            table, number = replace(table, name=f"{name}-{number}"), number + 1
-        taken.add(table.name)
-        derived.append(table)
+        for table in derive_tables(task, dataset, metrics, group):
+            name, number = table.name, 2
+            while table.name in taken:
+                table, number = replace(table, name=f"{name}-{number}"), number + 1
+            taken.add(table.name)
+            derived.append(table)
     return replace(layout, tables=(*layout.tables, *derived))
 
 
@@ -96,7 +111,7 @@ def _cost_table(task: str, dataset: str, results: Sequence[Result]) -> TableLayo
     columns += _stability(results)
     rows = {"task": task, "dataset": dataset, "entry": [escape(result.name) for result in results]}
     name = "-".join(filter(None, [task, dataset, "further-costs"]))
-    return TableLayout(name, f"{task.capitalize()}: costs{title}", tuple(columns), rows, group="none")
+    return TableLayout(name, f"{task.capitalize()}: costs{title}", tuple(columns), rows, group="none", folded=True)
 
 
 def _stability(results: Sequence[Result]) -> list[ColumnLayout]:
@@ -132,12 +147,71 @@ def _is_shown(result: Result, cost: Measurement, column: ColumnLayout) -> bool:
     return cost.conditions.p90_bound is None or "p90" in column.parts
 
 
-def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result]) -> TableLayout:
-    """A table of all quantities of these results, with intervals beside the first score of each metric.
+def derive_tables(task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result]) -> list[TableLayout]:
+    """A table of the headline numbers of these results, with intervals beside the first score of each metric; one of
+    their further scores, unless they are few; and one of each kind of number that single classes have.
 
-    task, dataset, metrics: of its rows; `dataset` is "" for costs only, and published costs then stand beside.
-    results: its rows.
+    task, dataset, metrics: of their rows; `dataset` is "" for costs only, and published costs then stand beside.
+    results: their rows.
     """
+    columns = _score_columns(metrics, results)
+    classes = [column for column in columns if _is_of_a_class(column)]
+    scores = [column for column in columns if column not in classes]
+    main = scores if len(scores) <= FEW_SCORES else [column for column in scores if "interval" in column.parts]
+    main = main or scores[:FEW_SCORES]
+    table = _headline_table(task, dataset, metrics, results, main)
+    found = [table]
+    if len(main) < len(scores):
+        texts = [ColumnLayout("text", "model"), ColumnLayout("text", "input")]
+        further = replace(table, columns=(*texts, *scores), published=None, folded=True)
+        found.append(replace(further, name=f"{table.name}-scores", title=f"{table.title}: all scores"))
+    kinds = dict.fromkeys((column.metric, column.name.partition("/")[0]) for column in classes)
+    for metric, kind in kinds:
+        some = [one for one in classes if (one.metric, one.name.partition("/")[0]) == (metric, kind)]
+        found.append(_class_table(table, metric if len(metrics) > 1 else "", kind, some, len(results)))
+    return found
+
+
+def _class_table(
+    table: TableLayout, metric: str, kind: str, columns: Sequence[ColumnLayout], networks: int
+) -> TableLayout:
+    """Numbers of single classes: a row for each class, or for each network where these are more.
+
+    table: of the headline numbers. metric: "" where there is only one.
+    """
+    name = "-".join(filter(None, [table.name, metric, kind, "by-class"]))
+    title = f"{table.title}: {' '.join(filter(None, [metric, kind]))} by class"
+    by_class = len(columns) >= networks
+    named = [replace(one, label=one.name.partition("/")[2], group="") for one in columns]
+    texts = [] if by_class else [ColumnLayout("text", "model"), ColumnLayout("text", "input")]
+    made = replace(table, name=name, title=title, columns=(*texts, *named), published=None)
+    return replace(made, folded=True, by_class=by_class)
+
+
+def _is_of_a_class(column: ColumnLayout) -> bool:
+    """Whether it is the number of a single class, joint or part: KIND/CLASS, and none that has an interval beside."""
+    return "/" in column.name and "interval" not in column.parts and not column.name.endswith("/mean")
+
+
+def _score_columns(metrics: Sequence[str], results: Sequence[Result]) -> list[ColumnLayout]:
+    """A column for each score that some result has, with the interval beside the first of each metric."""
+    seen: dict[tuple[str, str], ColumnLayout] = {}
+    begun: set[str] = set()
+    for score in (score for result in results for score in result.scores):
+        key = (score.metric, score.quantity.name)
+        if key in seen:
+            continue
+        parts = ("measured", "interval") if score.metric not in begun and score.interval is not None else ("measured",)
+        begun.add(score.metric)
+        group = score.metric if len(metrics) > 1 else ""
+        seen[key] = ColumnLayout("score", score.quantity.name, group=group, metric=score.metric, parts=parts)
+    return list(seen.values())
+
+
+def _headline_table(
+    task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result], scores: Sequence[ColumnLayout]
+) -> TableLayout:
+    """The main scores, parameters, operations and latencies."""
     rows: dict[str, object] = {"task": task, "dataset": dataset, "entry": [escape(result.name) for result in results]}
     if metrics:
         rows["metric"] = list(metrics)
@@ -149,15 +223,8 @@ def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Seque
     stated = () if dataset else cost_rows(results)
     columns += [_beside(column, stated) for column in _cost_columns(results, () if dataset else None)]
     columns += [] if dataset else _stability(results)
-    seen: dict[tuple[str, str], ColumnLayout] = {}
-    for score in (score for result in results for score in result.scores):
-        first = not any(metric == score.metric for metric, _ in seen)
-        parts = ("measured", "interval") if first and score.interval is not None else ("measured",)
-        group = score.metric if len(metrics) > 1 else ""
-        key = (score.metric, score.quantity.name)
-        seen.setdefault(key, ColumnLayout("score", score.quantity.name, group=group, metric=score.metric, parts=parts))
-    columns += seen.values()
-    if dataset and not seen:  # nothing measured yet: one column that says why
+    columns += scores
+    if dataset and not scores:  # nothing measured yet: one column that says why
         columns += [ColumnLayout("score", metric, metric=metric) for metric in metrics]
     dataset_row = results[0].entry.dataset
     title = (dataset_row.title or dataset_row.name) if dataset_row else "Costs"

@@ -8,6 +8,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from hrbench.core import units
+from hrbench.core.collector import PausedCollector
 from hrbench.judge.gate import Decision
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
@@ -27,6 +28,7 @@ from hrbench.report.page import environment, text_of
 from hrbench.version import __version__
 
 
+@PausedCollector()
 def render_comparison(
     comparison: Comparison, sides: tuple[Side, Side], decision: Decision | None = None, draw: Draw = stored_pictures
 ) -> str:

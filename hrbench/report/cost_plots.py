@@ -171,7 +171,7 @@ def _point(
     interval = row.cells[parts["interval"]].values if "interval" in parts else ()
     published = row.cells[parts["published"]].values if "published" in parts else ()
     size = units.size(result.entry.variant.input)
-    label = f"{row.cells[0].text} {size}".rstrip()
+    label = f"{row.called} {size}".rstrip()
     facts = [label, units.with_unit(cost.value or 0.0, cost.quantity.unit, own=described(cost.quantity).divisor)]
     if values:
         facts.append(f"{table.columns[index].heading} {row.cells[index].text}")

@@ -11,14 +11,19 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from glob import escape
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from hrbench.core.digests import digest, sha256
 from hrbench.core.files import write_whole
 from hrbench.core.plugins import installed_version
 from hrbench.core.resources import shared
 from hrbench.errors import HrbenchError
+from hrbench.report.summary import Leader
 from hrbench.store.analyses import FILE as ANALYSIS
 from hrbench.types import Result
 from hrbench.version import __version__
@@ -45,25 +50,30 @@ def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
     )
 
 
-def is_current(folder: Path, key: str) -> bool:
-    """Whether the report in a folder has this key, and each of its files is as it was written."""
+def leaders_of(folder: Path, key: str) -> tuple[Leader, ...] | None:
+    """What the first screen of the report in a folder says; None unless the report has this key, and each of its files
+    is as it was written."""
     try:
         noted: Mapping[str, Any] = json.loads((folder / FILE).read_bytes())
         names = [Path(name) for name, _, _ in noted["files"]]
         if noted["key"] != key or not names or any(name.is_absolute() or ".." in name.parts for name in names):
-            return False
-        return noted["files"] == _facts_below(folder, [folder / name for name in names])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+            return None
+        if noted["files"] == _facts_below(folder, [folder / name for name in names]):
+            return tuple(msgspec.convert(noted["leaders"], list[Leader]))
+    except (OSError, ValueError, KeyError, TypeError):  # msgspec's error is a ValueError
+        pass
+    return None
 
 
-def note(folder: Path, key: str, written: Sequence[Path]) -> None:
+def note(folder: Path, key: str, written: Sequence[Path], leaders: Sequence[Leader]) -> None:
     """Notes the key of a report that was written just now. A folder that cannot be written has it written again.
 
     folder: of the report.
     written: its files, those of its figures too.
+    leaders: what its first screen says.
     """
-    text = json.dumps({"key": key, "files": _facts_below(folder, written)})
+    said = [asdict(each) for each in leaders]
+    text = json.dumps({"key": key, "files": _facts_below(folder, written), "leaders": said})
     with contextlib.suppress(HrbenchError):
         write_whole(folder / FILE, lambda stream: stream.write(text.encode()))
 
@@ -77,7 +87,8 @@ def _of_result(result: Result) -> list[Any]:
     folder = Path(result.folder)
     beside = [*(drawing.file for drawing in result.drawings), *([result.log] if result.log else [])]
     beside += [ANALYSIS] if ANALYSIS in result.files else []
-    return [result.folder, sha256(folder / "result.json"), _facts(folder / name for name in beside)]
+    past = sorted(path.name for path in folder.parents[1].glob(f"superseded/{escape(folder.name)}.*"))
+    return [result.folder, sha256(folder / "result.json"), _facts(folder / name for name in beside), past]
 
 
 def _facts(paths: Iterable[Path]) -> list[list[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +46,9 @@ class TableRow:
     """One row.
 
     name: of the entry, or of the model of a published row.
+    section: what the rows of its section have in common and others have not: only rows of one section are compared by
+        their scores; "" if all rows of the table are of one.
+    group: the heading below that of its section; "" for none.
     tags: short labels ("miniature", "failed").
     notes: numbers of footnotes.
     limited: number of images, None for all.
@@ -57,12 +60,19 @@ class TableRow:
     kind: Literal["measured", "published"]
     cells: tuple[Cell, ...]
     group: str = ""
+    section: str = ""
     tags: tuple[str, ...] = ()
     notes: tuple[int, ...] = ()
     status: str = ""
     limited: int | None = None
     result: int | None = None
     use: str = ""
+
+    @property
+    def called(self) -> str:
+        """The first text of the row, with what the heading of its section tells of it."""
+        text = self.cells[0].text if self.cells else self.name
+        return f"{text} · {self.section}" if self.section else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class Table:
     remarks: unnumbered notes.
     short_remarks: the same, without settings of a protocol that all rows have.
     notes: how much of all this stands below the table in LaTeX.
+    folded: whether the page shows it only when it is opened.
     """
 
     name: str
@@ -84,7 +95,27 @@ class Table:
     remarks: tuple[str, ...] = ()
     short_remarks: tuple[str, ...] = ()
     notes: Notes = "short"
+    folded: bool = False
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Remarks that are not among the short ones: all settings of the protocols."""
+        return tuple(text for text in self.remarks if text not in self.short_remarks)
+
+
+def headed(rows: Sequence[TableRow]) -> Iterator[tuple[str, str, TableRow]]:
+    """Each row with the headings that begin at it: of a section, and of a group; "" for none."""
+    section = group = ""
+    for number, row in enumerate(rows):
+        new = row.section != section or (number == 0 and bool(row.section))
+        if new:
+            group = ""
+        yield (row.section if new else ""), (row.group if row.group != group else ""), row
+        section, group = row.section, row.group
+
+
+ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "neither": ""}
+"""Which way is better, beside a heading."""
 
 PART_LABELS: dict[str, str] = {
     "measured": "measured",
@@ -113,6 +144,22 @@ def part_heading(column: Column, columns: Sequence[Column]) -> str:
     if column.part == "measured" and parts & {"p90", "p99", "spread"}:
         return "mean" if "spread" in parts else "p50"
     return SHORT_PARTS[column.part]
+
+
+def titled(column: Column, between: str = "\N{NARROW NO-BREAK SPACE}") -> str:
+    """The heading of a quantity with the arrow of its direction; of a text, and of a part that has none, without.
+
+    >>> titled(Column("AP", "AP", "measured", 0, better="higher"), " "), titled(Column("model", "Model", "text", 1))
+    ('AP ↑', 'Model')
+    """
+    arrow = ARROWS[column.better] if column.part in ("measured", "published") else ""
+    return f"{column.heading}{between}{arrow}" if arrow else column.heading
+
+
+def spanning(column: Column, columns: Sequence[Column], between: str = "\N{NARROW NO-BREAK SPACE}") -> str:
+    """The heading over all parts of a quantity, with its arrow. columns: of the table."""
+    parts = [one for one in columns if one.quantity == column.quantity]
+    return titled(next((one for one in parts if one.part in ("measured", "published")), column), between)
 
 
 def marker(number: int) -> str:

@@ -16,11 +16,12 @@ from markupsafe import Markup
 
 from hrbench.core import units
 from hrbench.core.text import last_lines
-from hrbench.report import figures, machines, page
+from hrbench.report import figures, machines, page, summary
 from hrbench.report.csv import render_csv
 from hrbench.report.explained import explanations
 from hrbench.report.figure_set import FOLDER, FigureSet, figure_set, file_stem
-from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
+from hrbench.report.former import Replaced
+from hrbench.report.grid import Column, Table, TableRow, marker, part_heading, spanning, titled
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
@@ -29,7 +30,7 @@ from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.scene import Artwork
 from hrbench.report.scene_svg import inline
-from hrbench.report.summary import headline, missing, summarise
+from hrbench.report.summary import Leader, counts, headline, missing
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
@@ -88,10 +89,13 @@ def render_html(
     title: str = "",
     published: Mapping[str, Rows] | None = None,
     options: Sequence[str] = (),
+    commit: str = "",
     left_out: Sequence[str] = (),
     tables: Sequence[Table] | None = None,
     drawn: FigureSet | None = None,
     with_files: bool = False,
+    replaced: Sequence[Replaced | None] = (),
+    leaders: Sequence[Leader] | None = None,
 ) -> str:
     """The whole page.
 
@@ -103,10 +107,13 @@ def render_html(
     title: of the page; by default the layout's.
     published: table name -> rows; read if None.
     options: command-line options of the run, such as "--limit 3".
+    commit: of the checkout that the suite lies in, "" for none.
     left_out: sentences on what is stored beside the results and not shown.
     tables: of the layout; built if None.
     drawn: the figures of these tables; drawn if None.
     with_files: whether the files of the figures lie beside the page, which then leads to them.
+    replaced: of each result what it took the place of; () for nothing.
+    leaders: what the first screen says of each task and data set; found if None.
     """
     if tables is None:
         tables = build_tables(results, layout, read_published(layout) if published is None else published)
@@ -118,8 +125,13 @@ def render_html(
     with_images = [(result, label) for result, label in zip(results, labels, strict=True) if result.drawings]
     return template.render(
         title=title or layout.title or "Results",
-        summary=summarise(results, tables),
-        dates_and_devices=machines.dates_and_devices(environment),
+        leaders=summary.leaders(results, tables, replaced) if leaders is None else leaders,
+        counts=counts(results),
+        all_miniatures=bool(results) and all(is_miniature(result) for result in results),
+        made_by=[
+            *machines.dates_and_devices(environment),
+            *(machines.versions(environment) or [f"hrbench {__version__}"]),
+        ],
         version=__version__,
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
@@ -133,10 +145,14 @@ def render_html(
         rooflines=drawn.rooflines,
         figure_links=_figure_links if with_files else lambda art: [],
         uncounted=_uncounted(results),
-        entries=[_entry(result, environment) for result in results],
+        entries=[
+            _entry(result, environment, before)
+            for result, before in zip(results, replaced or [None] * len(results), strict=True)
+        ],
         environment=_tree(environment),
         suite_text=suite_text,
         options=" ".join(options),
+        commit=commit,
         left_out=left_out,
         downloads=_downloads(tables),
         facts=facts,
@@ -179,11 +195,10 @@ def headings(columns: Sequence[Column]) -> list[list[Heading]]:
         for _, same in groupby(members, key=lambda column: column.quantity):
             leaves = list(same)
             if len(leaves) == 1:
-                lines[top].append(_leaf(leaves[0], leaves[0].heading, index, depth + parted))
+                lines[top].append(_leaf(leaves[0], titled(leaves[0]), index, depth + parted))
             else:
-                lines[top].append(
-                    Heading(leaves[0].heading, leaves[0].heading, len(leaves), depth, description=leaves[0].description)
-                )
+                text, told = spanning(leaves[0], leaves), leaves[0].description
+                lines[top].append(Heading(text, leaves[0].heading, len(leaves), depth, description=told))
                 for offset, leaf in enumerate(leaves):
                     lines[-1].append(_leaf(leaf, part_heading(leaf, leaves), index + offset, 1))
             index += len(leaves)
@@ -196,9 +211,12 @@ def _leaf(column: Column, text: str, index: int, rows: int) -> Heading:
     return Heading(text, column.full_label, 1, rows, index, first, column.description, numeric)
 
 
-def _body(table: Table) -> list[tuple[str, list[Any]]]:
-    """Rows by group; each group is a `<tbody>`."""
-    return [(group, list(rows)) for group, rows in groupby(table.rows, key=lambda row: row.group)]
+def _body(table: Table) -> list[tuple[str, list[tuple[str, list[TableRow]]]]]:
+    """Rows by section and group; each heading of a section, and each group, is a `<tbody>`."""
+    return [
+        (section, [(group, [*rows]) for group, rows in groupby(some, key=lambda row: row.group)])
+        for section, some in groupby(table.rows, key=lambda row: row.section)
+    ]
 
 
 def _input(table: Table, row: TableRow) -> str:
@@ -246,7 +264,9 @@ def _operators(conditions: Conditions) -> str:
     return ", ".join([*parts, *filter(None, [conditions.not_counted])])
 
 
-def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]], str, str]:
+def _entry(
+    result: Result, environment: Mapping[str, Any], before: Replaced | None
+) -> tuple[str, list[tuple[str, Any]], str, str]:
     """Name of an entry, its provenance as a tree, its traceback if it failed, and the end of its output.
 
     The environment and the protocol are not repeated if the page shows them elsewhere.
@@ -270,6 +290,7 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
         "data set": (entry.dataset.title or entry.dataset.name) if entry.dataset else "none: costs only",
         "protocol": protocol_text(entry.protocol) if entry.protocol or entry.predictions else "",
         "limited to": f"{result.limited} images" if result.limited is not None else "",
+        "replaced": "" if before is None else before.sentence(),
         "notes": "; ".join(map(str, dict.fromkeys(result.notes))),
         "prediction key": result.prediction_key or "",
         "score key": result.score_key or "",

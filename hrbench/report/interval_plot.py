@@ -72,7 +72,7 @@ def _row(table: Table, index: int, row: TableRow) -> _IntervalRow | None:
     published = row.cells[parts["published"]].values if "published" in parts else ()
     size = next((c.text for k, c in zip(table.columns, row.cells, strict=True) if k.key == "input"), "")
     text = f"{row.cells[index].text} {row.cells[parts['interval']].text}"
-    name = f"{row.cells[0].text} {size}".rstrip()
+    name = f"{row.called} {size}".rstrip()
     low, high = interval
     return _IntervalRow(name, row.group, text, values[0], low, high, published[0] if published else None)
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from hrbench.report.grid import Column, Table, TableRow, marker
-from hrbench.report.latex_fit import COLSEP, COLUMN, PAGE, Fitted, fitted, is_parted
+from hrbench.report.grid import Column, Table, TableRow, headed, marker, spanning
+from hrbench.report.latex_fit import COLSEP, COLUMN, PAGE, Fitted, fitted, is_parted, section_lines
 from hrbench.report.latex_widths import text_width
 from hrbench.report.pareto import MARK
 from hrbench.report.table_cells import Cell
@@ -41,6 +41,8 @@ _SPECIAL = {
     "≤": r"$\leq$",
     "·": r"$\cdot$",
     "◆": r"$^{\diamond}$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     "µ": r"$\mu$",
     "–": "--",
     "—": "---",
@@ -129,11 +131,12 @@ def _part(part: Fitted) -> str:
         *_headings(table.columns, part.headings),
         r"\midrule",
     ]
-    group = ""
-    for index, row in enumerate(table.rows):
-        if row.group != group:
-            group = row.group
-            lines += [r"\addlinespace"] if index else []
+    for index, (section, group, row) in enumerate(headed(table.rows)):
+        if section:
+            lines += [r"\midrule"] if index else []
+            lines += [_across(part, escape(text)) for text in section_lines(part, section)]
+        if group:
+            lines += [r"\addlinespace"] if index and not section else []
             lines.append(rf"\multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{\textit{{{escape(group)}}}}} \\")
         lines.append(_line([_cell(row, cell, number) for number, cell in enumerate(row.cells)]))
     lines += [r"\bottomrule", r"\end{tabular}"]
@@ -143,6 +146,11 @@ def _part(part: Fitted) -> str:
         lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
         lines += [" \\\\\n".join(notes), r"\end{minipage}"]
     return "\n".join([*lines, rf"\end{{{float_}}}", ""])
+
+
+def _across(part: Fitted, text: str) -> str:
+    """A line of a heading over all columns, which makes none of them wider."""
+    return rf"\multicolumn{{{len(part.table.columns)}}}{{@{{}}l@{{}}}}{{\makebox[0pt][l]{{{text}}}}} \\"
 
 
 def _columns(part: Fitted) -> str:
@@ -166,7 +174,7 @@ def _headings(columns: Sequence[Column], last: Sequence[Sequence[str]]) -> list[
     if any(column.group for column in columns):
         lines += _spanning([(column.group, column.group) for column in columns])
     if any(is_parted(column, columns) for column in columns):
-        parted = [(one.quantity, one.heading if is_parted(one, columns) else "") for one in columns]
+        parted = [(one.quantity, spanning(one, columns, "") if is_parted(one, columns) else "") for one in columns]
         lines += _spanning(parted)
     return [*lines, _line([_stacked(column, text) for column, text in zip(columns, last, strict=True)])]
 
@@ -198,7 +206,9 @@ def _cell(row: TableRow, cell: Cell, index: int) -> str:
     text = escape(cell.text)
     if cell.bold:
         text = rf"\textbf{{{text}}}"
-    elif cell.unstable:
+    elif cell.second:
+        text = rf"\underline{{{text}}}"
+    if cell.unstable and not cell.bold:
         text = rf"\textcolor{{gray}}{{{text}}}"
     if index == 0:
         if row.group:

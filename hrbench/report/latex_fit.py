@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
-from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
+from hrbench.report.grid import Column, Table, TableRow, headed, marker, part_heading, spanning, titled
 from hrbench.report.latex_widths import BOLD, FOOTNOTE_SIZE, QUAD, SUPERSCRIPT, longest_word, text_width
 from hrbench.report.pareto import MARK
 from hrbench.report.table_cells import Cell
@@ -57,6 +57,7 @@ class Fitted:
     names: points of each text column, None for as wide as its text; as many as there are text columns.
     headings: the lines of each column's last heading.
     notes: numbers of the footnotes that this part has.
+    width: points that it takes, as far as is known.
     part, parts: which of how many it is.
     """
 
@@ -66,6 +67,7 @@ class Fitted:
     names: tuple[float | None, ...]
     headings: tuple[tuple[str, ...], ...]
     notes: tuple[int, ...]
+    width: float = PAGE
     part: int = 1
     parts: int = 1
 
@@ -112,7 +114,7 @@ class _FittedColumns:
         for size in SIZES:
             if found := self.fit(columns, PAGE, size):
                 return found
-        return self.part(sorted(columns), True, "scriptsize", {}, self.headings(sorted(columns), 3))
+        return self.part(sorted(columns), True, "scriptsize", {}, self.headings(sorted(columns), 3), PAGE)
 
     def fit(self, columns: Sequence[int], limit: float, size: Size = "small") -> Fitted | None:
         """Some columns within a limit in points, or None."""
@@ -122,7 +124,7 @@ class _FittedColumns:
             headings = self.headings(kept, broken)
             widths = dict(zip(kept, (share * width for width in self.widths(kept, headings)), strict=True))
             if sum(widths.values()) + apart <= limit:
-                return self.part(kept, wide, size, {}, headings)
+                return self.part(kept, wide, size, {}, headings, sum(widths.values()) + apart)
         over, given = sum(widths.values()) + apart - limit, dict[int, float]()
         for number in sorted(self.texts, key=lambda number: -widths[number]):  # the widest gives way first
             least = share * self.narrowest(number, LINES)
@@ -132,7 +134,7 @@ class _FittedColumns:
                 given[number] = max(least, widths[number] - over)
                 over -= widths[number] - given[number]
             if over <= 0:
-                return self.part(kept, wide, size, given, headings)
+                return self.part(kept, wide, size, given, headings, limit)
         return None
 
     def narrowest(self, number: int, lines: int) -> float:
@@ -147,17 +149,23 @@ class _FittedColumns:
         return math.ceil(high)
 
     def part(
-        self, kept: Sequence[int], wide: bool, size: Size, given: Mapping[int, float], headings: list[tuple[str, ...]]
+        self,
+        kept: Sequence[int],
+        wide: bool,
+        size: Size,
+        given: Mapping[int, float],
+        headings: list[tuple[str, ...]],
+        width: float,
     ) -> Fitted:
         rows = tuple(replace(row, cells=tuple(row.cells[one] for one in kept)) for row in self.table.rows)
         some = replace(self.table, columns=tuple(self.columns[one] for one in kept), rows=rows)
         names = tuple(given.get(one) for one in kept if one in self.names)
-        return Fitted(some, wide, size, names, tuple(headings), _notes(rows))
+        return Fitted(some, wide, size, names, tuple(headings), _notes(rows), width)
 
     def headings(self, kept: Sequence[int], lines: int) -> list[tuple[str, ...]]:
         """The last heading of each column, in up to so many lines where it is wider than what stands below it."""
         columns = [self.columns[number] for number in kept]
-        shown = [part_heading(one, columns) if is_parted(one, columns) else one.heading for one in columns]
+        shown = [part_heading(one, columns) if is_parted(one, columns) else titled(one, "") for one in columns]
         return [_broken(text, self.below[number], lines) for text, number in zip(shown, kept, strict=True)]
 
     def widths(self, kept: Sequence[int], headings: Sequence[Sequence[str]]) -> list[float]:
@@ -168,7 +176,7 @@ class _FittedColumns:
             max([self.below[number], *map(text_width, heading)]) for number, heading in zip(kept, headings, strict=True)
         ]
         spans = [(column.group, column.group) for column in columns]
-        parted = [(column.quantity, column.heading if is_parted(column, columns) else "") for column in columns]
+        parted = [(one.quantity, spanning(one, columns, "") if is_parted(one, columns) else "") for one in columns]
         for above in (spans, parted):
             place = 0
             for (_, text), members in groupby(above):
@@ -177,6 +185,11 @@ class _FittedColumns:
                 found[place] += max(0.0, lacking) if text else 0.0
                 place += many
         return found
+
+
+def section_lines(part: Fitted, section: str) -> list[str]:
+    """The heading of a section in lines that are no wider than the table."""
+    return _wrapped(section.split(), part.width / SIZES[part.size])
 
 
 def cell_width(row: TableRow, cell: Cell, number: int) -> float:
@@ -250,21 +263,22 @@ def _by_rows(whole: Fitted) -> list[Fitted]:
     below = sum(_NOTE_LINE * _note_lines(text, limit) for text in whole.table.remarks)
     room = HEIGHT - 12 * _note_lines(whole.table.title + whole.table.caption, limit) - 5 * _LINE - below
     parts: list[list[TableRow]] = [[]]
-    height, told, group = 0.0, set[int](), ""
-    for row in whole.table.rows:
+    height, told = 0.0, set[int]()
+    for section, group, row in headed(whole.table.rows):
         wrapped = [
             len(_wrapped(cell.text.split(), width - (QUAD if row.group else 0.0)))
             for cell, width in zip(row.cells, whole.names, strict=False)
             if width
         ]
         new = {*_notes([row])} - told
-        more = _LINE * max([1, *wrapped]) + (1.5 * _LINE if row.group != group else 0.0)
+        more = _LINE * max([1, *wrapped]) + (1.5 * _LINE if group else 0.0)
+        more += _LINE * (0.5 + len(section_lines(whole, section))) if section else 0.0
         more += sum(_NOTE_LINE * _note_lines(whole.table.footnotes[note], limit) for note in new)
         if parts[-1] and height + more > room:
             parts.append([])
             height, told = 0.0, set()
         parts[-1].append(row)
-        height, told, group = height + more, told | new, row.group
+        height, told = height + more, told | new
     if len(parts) == 1:
         return [whole]
     return [replace(whole, table=replace(whole.table, rows=tuple(some)), notes=_notes(some)) for some in parts]

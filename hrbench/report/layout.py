@@ -5,6 +5,7 @@ A layout is a YAML file, `reports/tables/pose.yaml` or a user's:
 ```yaml
 title: Our networks
 notes: short                               # in LaTeX: short, full (with all settings of the protocol) or none
+rest: false                                # true: results and costs that no table shows get tables of their own
 tables:
   - name: val                              # becomes the table's id and LaTeX label
     title: COCO val2017
@@ -111,6 +112,8 @@ class TableLayout:
         `miniature: true|false`.
     group: what rows are grouped by.
     notes: what stands below the table in LaTeX.
+    folded: whether the page shows it only when it is opened.
+    by_class: whether it has a row for each class, and a column for each network (`class_tables.py`).
     """
 
     name: str
@@ -121,6 +124,8 @@ class TableLayout:
     group: Grouping = "family"
     published: PublishedLayout | None = None
     notes: Notes = "short"
+    folded: bool = False
+    by_class: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +133,14 @@ class Layout:
     """The tables of a report, in order.
 
     folder: that paths in it are relative to.
+    rest: whether results and costs that no table shows get tables of their own.
     """
 
     name: str
     tables: tuple[TableLayout, ...]
     title: str = ""
     folder: Path = Path()
+    rest: bool = False
 
 
 def layout_names() -> list[str]:
@@ -156,7 +163,7 @@ def read_layout(source: str | Path) -> Layout:
     for layout in map(read_layout, layout_names()):
         for table in layout.tables:
             if table.name == name:
-                return replace(layout, name=name, tables=(table,))
+                return replace(layout, name=name, tables=(table,), rest=False)
             tables.append(table.name)
     known = layout_names() + tables
     near = difflib.get_close_matches(name, known, 1)
@@ -165,7 +172,7 @@ def read_layout(source: str | Path) -> Layout:
 
 
 def _read(path: Path) -> Layout:
-    top = LayoutNode(yaml.load(path)).fields("title notes tables")
+    top = LayoutNode(yaml.load(path)).fields("title notes rest tables")
     notes = top.choice("notes", get_args(Notes), "short")
     tables = tuple(_table(node, notes) for node in top.items("tables"))
     if not tables:
@@ -174,7 +181,7 @@ def _read(path: Path) -> Layout:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise UsageError(f"{path}: two tables are called {twice!r}; give each another `name:`")
-    return Layout(path.stem, tables, top.text("title"), path.parent)
+    return Layout(path.stem, tables, top.text("title"), path.parent, bool(top.choice("rest", (True, False), False)))
 
 
 def _table(node: LayoutNode, notes: Notes) -> TableLayout:

@@ -47,6 +47,20 @@ def dates_and_devices(environment: Mapping[str, Any]) -> list[str]:
     return [text for text in dict.fromkeys([*days, *devices]) if text]
 
 
+def versions(environment: Mapping[str, Any]) -> list[str]:
+    """The versions of hrbench that measured, with the commits of checkouts; of a merged environment.
+
+    >>> versions({"hrbench": "0.2.0", "commit": "1a2b3c4d5e6f, changed"}), versions({})
+    (['hrbench 0.2.0 at 1a2b3c4d5e6f, changed'], [])
+    """
+    found = dict.fromkeys(
+        f"hrbench {each['hrbench']}" + (f" at {each['commit']}" if each.get("commit") else "")
+        for each in _runs(environment)
+        if each.get("hrbench")
+    )
+    return list(found)
+
+
 def is_stated(environment: Mapping[str, Any], other: Any) -> bool:
     """Whether a merged environment contains `other`, dates aside."""
     return isinstance(other, Mapping) and any(_undated(each) == _undated(other) for each in _runs(environment))

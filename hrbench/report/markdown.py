@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hrbench.report.grid import Column, Table, TableRow, marker
+from hrbench.report.grid import Column, Table, TableRow, headed, marker, titled
 from hrbench.report.pareto import MARK
 from hrbench.report.table_cells import Cell
 
@@ -32,27 +32,30 @@ def _table(table: Table) -> str:
         lines += [escape(table.caption), ""]
     lines.append(_line([_heading(column) for column in table.columns]))
     lines.append(_line([":--" if column.part == "text" else "--:" for column in table.columns]))
-    group = ""
-    for row in table.rows:
-        if row.group != group:
-            group = row.group
-            lines.append(_line([f"*{escape(group)}*"] + [""] * (len(table.columns) - 1)))
+    for section, group, row in headed(table.rows):
+        headings = ([f"**{escape(section)}**"] if section else []) + ([f"*{escape(group)}*"] if group else [])
+        lines += [_line([heading] + [""] * (len(table.columns) - 1)) for heading in headings]
         lines.append(_line([_cell(row, cell, index) for index, cell in enumerate(row.cells)]))
     notes = [f"<sup>{marker(number)}</sup> {escape(text)}" for number, text in enumerate(table.footnotes)]
     # A backslash ends a line without ending the paragraph.
-    paragraph = "\\\n".join(notes + [escape(text) for text in table.remarks])
-    return "\n".join([*lines, "", paragraph, ""] if paragraph else [*lines, ""])
+    paragraph = "\\\n".join(notes + [escape(text) for text in table.short_remarks])
+    settings = " ".join(escape(text) for text in table.settings)
+    fold = [f"<details><summary>All settings</summary>\n\n{settings}\n\n</details>", ""] if settings else []
+    return "\n".join([*lines, "", *([paragraph, ""] if paragraph else []), *fold])
 
 
 def _heading(column: Column) -> str:
-    return escape(column.full_label)
+    arrow = titled(column).removeprefix(column.heading) if column.part == "measured" else ""
+    return escape(column.full_label + arrow)
 
 
 def _cell(row: TableRow, cell: Cell, index: int) -> str:
     text = escape(cell.text)
     if cell.bold:
         text = f"**{text}**"
-    elif cell.unstable:
+    elif cell.second:
+        text = f"<ins>{text}</ins>"
+    if cell.unstable:
         text = f"*{text}*"  # there is no grey
     if index == 0 and row.tags:
         text += f" ({escape('; '.join(row.tags))})"

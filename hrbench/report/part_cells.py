@@ -1,14 +1,16 @@
-"""What stands beside a number: bounds of percentiles, a spread; and which number of a column is best."""
+"""What stands beside a number: bounds of percentiles, a spread; and which number of a column is best, which second."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 
 from hrbench.core import units
 from hrbench.report.layout import ColumnLayout
 from hrbench.report.table_cells import Cell, ColumnValue, better_of, divisor_of, unit_of
 from hrbench.types import Quantity, Unit
+
+Rank = Literal["best", "second", ""]
 
 
 def bound_cell(
@@ -32,24 +34,42 @@ def spread_cell(layout: ColumnLayout, unit: Unit, own: float | None, fact: Colum
     return Cell(text, "bound", (units.shown(spread, unit, own),), detail=fact.detail, conditions=fact.conditions)
 
 
-def best_texts(
-    found: Sequence[ColumnValue | None], layout: ColumnLayout, quantity: Quantity | None
-) -> dict[Hashable, str]:
-    """Comparability key -> the text of its best value; only for keys with several different values."""
+def ranks(
+    found: Sequence[ColumnValue | None],
+    layout: ColumnLayout,
+    quantity: Quantity | None,
+    as_good: Callable[[int, int], bool] = lambda best, other: False,
+) -> list[Rank]:
+    """Which rows are the best of those that they may be compared with, and which the second.
+
+    found: the values of the column, a row each.
+    as_good: whether a row (the second place) is not known to differ from the best one (the first).
+
+    Best are the row with the best value, those that are written alike, and those that are as good. Nothing is best
+    where all rows are written alike; and of two rows none is second, since that is what the other is.
+    """
     bold = layout.bold if layout.bold is not None else layout.source == "score"
     better = better_of(layout, quantity)
+    ranked: list[Rank] = [""] * len(found)
     if layout.source == "text" or not bold or better == "neither":
-        return {}
-    own = divisor_of(layout, quantity)
-    values: dict[Hashable, list[float]] = {}
-    for fact in found:
+        return ranked
+    own, unit = divisor_of(layout, quantity), unit_of(layout, quantity)
+    groups: dict[Hashable, list[tuple[float, int]]] = {}
+    for place, fact in enumerate(found):
         if fact is not None and fact.value is not None and fact.comparable is not None:
-            values.setdefault(fact.comparable, []).append(fact.value)
-    best = {}
-    for key, group in values.items():
-        unit = unit_of(layout, quantity)
-        texts = {units.show(value, unit, layout.decimals, own) for value in group}
-        if len(texts) > 1:
-            top = max(group) if better == "higher" else min(group)
-            best[key] = units.show(top, unit, layout.decimals, own)
-    return best
+            groups.setdefault(fact.comparable, []).append((fact.value, place))
+    for group in groups.values():
+        texts = {place: units.show(value, unit, layout.decimals, own) for value, place in group}
+        if len({*texts.values()}) < 2:
+            continue
+        ordered = [place for _, place in sorted(group, key=lambda one: -one[0] if better == "higher" else one[0])]
+        first = ordered[0]
+        others = []
+        for place in ordered:
+            if texts[place] == texts[first] or as_good(first, place):
+                ranked[place] = "best"
+            else:
+                others.append(place)
+        for place in others if len(group) > 2 else ():
+            ranked[place] = "second" if texts[place] == texts[others[0]] else ""
+    return ranked

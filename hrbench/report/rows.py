@@ -133,18 +133,21 @@ def cost_labels(results: Sequence[Result]) -> dict[tuple[int, str], str]:
     return found
 
 
-def row_labels(results: Sequence[Result], shown: Sequence[str] = (), with_dtype: bool = True) -> list[str]:
+def row_labels(
+    results: Sequence[Result], shown: Sequence[str] = (), with_dtype: bool = True, sections: Sequence[str] = ()
+) -> list[str]:
     """Titles of rows; equal ones get what distinguishes them: the protocol, the runtime, the entry's name, or its run.
 
     shown: names of further texts that stand beside the titles (`text_of`); rows that these distinguish get nothing.
     with_dtype: whether the entries' dtype may distinguish them.
+    sections: heading that each row stands below; those below different ones are distinguished by it. () for none.
     """
     same_title: dict[tuple[Any, ...], list[int]] = {}
     for index, result in enumerate(results):
         dataset = result.entry.dataset
-        same_title.setdefault((title_of(result), result.entry.variant.input, dataset and dataset.name), []).append(
-            index
-        )
+        below = sections[index] if sections else ""
+        key = (title_of(result), result.entry.variant.input, dataset and dataset.name, below)
+        same_title.setdefault(key, []).append(index)
     labels = [title_of(result) for result in results]
     for indices in same_title.values():
         if len(indices) == 1:

@@ -1,16 +1,18 @@
-"""The summary of a report in words: what was measured, the main scores, what is missing and how to get it."""
+"""The first screen of a report: what is best of each task and data set, how much was measured, and what is missing."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hrbench.core import units
-from hrbench.report.grid import Column, Table, TableRow
-from hrbench.report.rows import is_miniature
+from hrbench.cost.quantities import described
+from hrbench.report.former import Replaced
+from hrbench.report.grid import Table, TableRow
+from hrbench.report.table_cells import Cell, cost_of, unstable_text
 from hrbench.report.words import grouped
-from hrbench.types import Measurement, Result
+from hrbench.types import Measurement, Note, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,58 @@ class Unmeasured:
     entries: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A cost in short.
+
+    text: "" if it is not known.
+    told: under which conditions it was measured.
+    unstable: whether the machine disturbed it.
+    """
+
+    text: str = ""
+    told: str = ""
+    unstable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The best network of a task and data set, in words and numbers as tables have them.
+
+    subject: the task and the data set.
+    table: number of the table that has its rows.
+    network: with its input; "" if nothing was measured.
+    among: of how many comparable rows it is the best, and how many are as good.
+    score: name of the main score, with the arrow of its direction.
+    value: of the best.
+    interval: 95 %, of the value.
+    latency: p50 of a pass in ms at the smallest batch.
+    macs: GMACs.
+    published: the published figure.
+    difference: measured minus published.
+    notable: whether the published figure lies outside the measured interval.
+    change: against the former result; "" if there is none.
+    change_told: the same in a sentence, with what was changed.
+    reason: why there is no value.
+    """
+
+    subject: str
+    table: int
+    network: str = ""
+    among: str = ""
+    score: str = ""
+    value: str = ""
+    interval: str = ""
+    latency: Spent = Spent()
+    macs: Spent = Spent()
+    published: str = ""
+    difference: str = ""
+    notable: bool = False
+    change: str = ""
+    change_told: str = ""
+    reason: str = ""
+
+
 def headline(table: Table) -> int | None:
     """Index of a table's main column: the first measured one that has intervals beside it."""
     parts = {
@@ -35,29 +89,197 @@ def headline(table: Table) -> int | None:
     return None
 
 
-def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
-    """One sentence on all results, then one or two for each table that has a main column."""
+def counts(results: Sequence[Result]) -> str:
+    """How many entries ended how, how long they took, and how many notes change a number.
+
+    >>> counts([])
+    '0 measured, 0 empty, 0 failed'
+    """
     count: Counter[str] = Counter(result.status for result in results)
-    parts = [f"{count['done']} measured"] if count["done"] or not (count["costs_only"] or count["submitted"]) else []
-    if count["submitted"]:
-        parts.append(f"{count['submitted']} predicted for a server that has the ground truth")
-    if count["costs_only"]:
-        parts.append(f"{count['costs_only']} measured for costs only")
-    if count["empty"]:
-        of_runtimes = any(result.status == "empty" and result.entry.runtime.stated() for result in results)
-        why = "each with its reason" if of_runtimes else "because data or weights are missing"
-        parts.append(f"{count['empty']} without accuracy, {why}")
-    if count["failed"]:
-        parts.append(f"{count['failed']} failed")
-    sentences = [f"{units.amount(len(results), 'entry', 'entries')}: {', '.join(parts)}."]
-    if results and all(is_miniature(result) for result in results):
-        sentences.append("All of them are miniatures: small generated data sets and narrow networks.")
+    parts = [f"{count['done']:,} measured"]
+    parts += [f"{count['submitted']:,} predicted for a server"] if count["submitted"] else []
+    parts += [f"{count['costs_only']:,} for costs only"] if count["costs_only"] else []
+    parts += [f"{count['empty']:,} empty", f"{count['failed']:,} failed"]
+    limited = sum(result.limited is not None for result in results)
+    parts += [f"{limited:,} limited to some images"] if limited else []
+    spent = sum(sum(result.seconds.values()) for result in results)
+    parts += [_minutes(spent)] if spent else []
+    notes = {note for result in results for note in result.notes if isinstance(note, Note)}
+    parts += [units.amount(len(notes), "note")] if notes else []
+    return ", ".join(parts)
+
+
+def _minutes(seconds: float) -> str:
+    """Time in whole minutes, from two on.
+
+    >>> _minutes(42.0), _minutes(185.0), _minutes(7300.0)
+    ('42.0 s', '3 min', '2 h 02 min')
+    """
+    return f"{round(seconds / 60)} min" if 119 < seconds < 3600 else units.duration(seconds)
+
+
+def leaders(
+    results: Sequence[Result], tables: Sequence[Table], replaced: Sequence[Replaced | None] = ()
+) -> list[Leader]:
+    """The best network of each task and data set, by the first table that shows its main score.
+
+    replaced: of each result what it took the place of; () for nothing.
+    """
+    found: list[Leader] = []
+    seen: set[tuple[str, str]] = set()
     for number, table in enumerate(tables, 1):
-        index = headline(table)
-        rows = [results[row.result] for row in table.rows if row.result is not None]
-        if index is not None and not all(row.status == "costs_only" for row in rows):
-            sentences.append(_headline(number, table, index))
-    return sentences
+        index = _main(table)
+        by_subject: dict[tuple[str, str], list[TableRow]] = {}
+        for row in table.rows:
+            if row.result is not None and (index is not None or results[row.result].entry.dataset is None):
+                by_subject.setdefault(_subject(results[row.result]), []).append(row)
+        for subject, rows in by_subject.items():
+            if subject not in seen:
+                seen.add(subject)
+                found.append(_Leading(number, table, index, results, replaced).of(rows))
+    return found
+
+
+def _subject(result: Result) -> tuple[str, str]:
+    return result.entry.variant.task, result.entry.dataset.name if result.entry.dataset else ""
+
+
+def _main(table: Table) -> int | None:
+    """The column that a table is about: that with an interval, or its first score."""
+    scores = [index for index, column in enumerate(table.columns) if column.part == "measured" and not column.cost]
+    index = headline(table)
+    return index if index is not None and not table.columns[index].cost else next(iter(scores), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leading:
+    """One table, with what is looked up in it. index: of its main column, None for a table of costs."""
+
+    number: int
+    table: Table
+    index: int | None
+    results: Sequence[Result]
+    replaced: Sequence[Replaced | None]
+
+    def of(self, rows: Sequence[TableRow]) -> Leader:
+        """The best of rows that are of one task and data set."""
+        assert rows[0].result is not None
+        entry = self.results[rows[0].result].entry
+        title = (entry.dataset.title or entry.dataset.name) if entry.dataset else "costs only"
+        leader = Leader(f"{entry.variant.task.capitalize()}, {title}", self.number)
+        if entry.dataset is None:
+            return self.fastest(leader, rows)
+        index, column = self.index, self.table.columns[self.index or 0]
+        assert index is not None
+        there = [row for row in rows if row.cells[index].values]
+        score = f"{column.heading} {'↓' if column.better == 'lower' else '↑'}"
+        if not there:
+            reasons = [row.cells[index].reason for row in rows]
+            return self.filled(leader, rows[0], score=score, network="", reason=_why(rows, reasons))
+        full = [row for row in there if row.limited is None] or there
+        groups = Counter(row.cells[index].peers for row in full)
+        peers = groups.most_common(1)[0][0]
+        rivals = [row for row in full if row.cells[index].peers == peers]
+        sign = -1 if column.better == "lower" else 1
+        best = max(rivals, key=lambda row: sign * row.cells[index].values[0])
+        return self.filled(leader, best, score=score, among=self.among(best, rivals, full, rows))
+
+    def among(
+        self, best: TableRow, rivals: Sequence[TableRow], full: Sequence[TableRow], rows: Sequence[TableRow]
+    ) -> str:
+        """Of how many rows one is the best, in words.
+
+        rivals: comparable rows.
+        full: those that were measured on all images; or all measured ones, if there is none.
+        rows: all.
+        """
+        if best.limited is not None:
+            return f"limited to {units.amount(best.limited, 'image')}"
+        index = self.index or 0
+        if best.cells[index].peers is None:
+            return "comparable with no other"
+        under = f", {best.section}" if best.section else ""
+        if len(rivals) == 1:
+            return f"{'only one measured' if len(full) == 1 else 'measured alone'}{under}"
+        alike = [row for row in rivals if row is not best and _is_as_good(row.cells[index], best.cells[index])]
+        more = f", {len(alike)} as good" if alike else ""
+        return f"best of {len(rivals)}{more}{under}"
+
+    def fastest(self, leader: Leader, rows: Sequence[TableRow]) -> Leader:
+        """The fastest of some rows that have costs alone, or that with the fewest operations."""
+        for cost in ("latency", "macs"):
+            timed = [(one.value, row) for row in rows if (one := self.cost(row, cost)) is not None and one.value]
+            if timed:
+                best = min(timed, key=lambda one: one[0])[1]
+                words = "fastest" if cost == "latency" else "fewest GMACs"
+                among = f"{words} of {len(timed)}" if len(timed) > 1 else "only one measured"
+                return self.filled(leader, best, among=among)
+        return self.filled(leader, rows[0], network="", reason=_why(rows, []))
+
+    def cost(self, row: TableRow, name: str) -> Measurement | None:
+        """A cost of a row, of several batches at the smallest."""
+        assert row.result is not None
+        result = self.results[row.result]
+        batches = sorted({c.conditions.batch for c in result.costs if c.quantity.name == name and c.conditions.batch})
+        return cost_of(result, name, {"batch": batches[0]} if batches and name == "latency" else {})
+
+    def spent(self, row: TableRow, name: str) -> Spent:
+        one = self.cost(row, name)
+        if one is None or one.value is None:
+            return Spent()
+        told = [one.conditions.dtype, one.conditions.device]
+        told += [f"batch {one.conditions.batch}"] if one.conditions.batch else []
+        disturbed = unstable_text(one)
+        text = units.show(one.value, one.quantity.unit, own=described(one.quantity).divisor)
+        told = [*filter(None, told), *([disturbed] if disturbed else [])] if name == "latency" else []
+        return Spent(text, ", ".join(told), bool(disturbed))
+
+    def filled(self, leader: Leader, row: TableRow, network: str | None = None, **more: str) -> Leader:
+        """A leader with what its row has. network: None for the name of the row."""
+        assert row.result is not None
+        score = {} if self.index is None else self.parts(row)
+        measured, interval = score.get("measured", Cell()), score.get("interval", Cell())
+        difference = score.get("difference", Cell())
+        before = self.replaced[row.result] if self.replaced else None
+        return Leader(
+            leader.subject,
+            leader.table,
+            self.called(row) if network is None else network,
+            value=measured.text if measured.values else "",
+            interval=interval.text,
+            latency=self.spent(row, "latency") if network is None else Spent(),
+            macs=self.spent(row, "macs") if network is None else Spent(),
+            published=score.get("published", Cell()).text,
+            difference=difference.text,
+            notable=difference.notable,
+            change="" if before is None else before.text(),
+            change_told="" if before is None else before.sentence(),
+            **more,
+        )
+
+    def parts(self, row: TableRow) -> dict[str, Cell]:
+        """The cells of the main score, by their part."""
+        quantity = self.table.columns[self.index or 0].quantity
+        cells = zip(self.table.columns, row.cells, strict=True)
+        return {column.part: cell for column, cell in cells if column.quantity == quantity}
+
+    def called(self, row: TableRow) -> str:
+        """Model, input, and how it was run if a column tells it, as the row's text columns have them."""
+        texts = {c.key: cell.text for c, cell in zip(self.table.columns, row.cells, strict=True) if c.part == "text"}
+        model = texts.get("model", row.name)
+        called = f"{model} {texts['input']}" if texts.get("input") else model
+        run = ", ".join(text for name in ("runtime", "dtype") if (text := texts.get(name, "")) and text not in model)
+        return f"{called} ({run})" if run else called
+
+
+def _is_as_good(cell: Cell, best: Cell) -> bool:
+    return cell.bold or cell.text == best.text
+
+
+def _why(rows: Sequence[TableRow], reasons: Sequence[str]) -> str:
+    """Why nothing was measured, in short: the list of what is missing tells all."""
+    some = next(filter(None, reasons), "not measured")
+    return f"{units.amount(len(rows), 'entry', 'entries')} without a score: {some}" if len(rows) > 1 else some
 
 
 def missing(results: Sequence[Result]) -> list[Unmeasured]:
@@ -65,12 +287,12 @@ def missing(results: Sequence[Result]) -> list[Unmeasured]:
 
     What was not requested is not missing: of entries for costs only, missing costs are listed and no accuracy.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
 
     def note(reason: str, entry: str) -> None:
         reason = " ".join(reason.split())
-        if reason and entry not in found.setdefault(reason, []):
-            found[reason].append(entry)
+        if reason:
+            found.setdefault(reason, {})[entry] = None
 
     groups = grouped(result.reasons for result in results if result.status == "empty")
     for result in results:
@@ -81,11 +303,18 @@ def missing(results: Sequence[Result]) -> list[Unmeasured]:
         for text in groups[result.reasons] if result.status == "empty" else ():
             note(text, result.name)
     for result in results:
-        costs = result.costs if result.entry.variant.use else ()  # without a network there are no costs to miss
-        for one in (*result.scores, *costs):
-            if one.value is None and one.reason is not None and one.reason not in result.reasons:
-                note(str(one.reason), f"{result.name} ({_quantity(one)})")
+        for reason, name in _empty_numbers(result):
+            note(reason, name)
     return [Unmeasured(reason, tuple(entries)) for reason, entries in found.items()]
+
+
+def _empty_numbers(result: Result) -> Iterator[tuple[str, str]]:
+    """Why single numbers are empty, and which they are; not of a class that does not occur, which nothing gets."""
+    costs = result.costs if result.entry.variant.use else ()  # without a network there are no costs to miss
+    for one in (*result.scores, *costs):
+        of_class = "/" in one.quantity.name and one.metric and one.reason is not None and not one.reason.remedy
+        if one.value is None and one.reason is not None and one.reason not in result.reasons and not of_class:
+            yield str(one.reason), f"{result.name} ({_quantity(one)})"
 
 
 def _quantity(one: Measurement) -> str:
@@ -93,99 +322,3 @@ def _quantity(one: Measurement) -> str:
     under = [one.conditions.dtype] if one.conditions.dtype else []
     under += [] if one.conditions.batch is None else [f"batch {one.conditions.batch}"]
     return ", ".join([one.quantity.label or one.quantity.name, *under])
-
-
-def _headline(number: int, table: Table, index: int) -> str:
-    name = table.columns[index].heading
-    measured = [row for row in table.rows if row.kind == "measured"]
-    there = [row for row in measured if row.cells[index].values]
-    full = [row for row in there if row.limited is None]
-    if not there:
-        return f"{table.title} (Table {number}): no {name} could be measured yet; the table says what is missing."
-    if not full:
-        return f"{table.title} (Table {number}): limited runs only, comparable with nothing."
-    groups = Counter(peers for row in full if (peers := row.cells[index].peers) is not None)
-    if not groups:
-        return f"{table.title} (Table {number}): {name} is comparable in no row; footnotes tell why."
-    group = groups.most_common(1)[0][0]
-    rivals = [row for row in full if row.cells[index].peers == group]
-    text = f"{table.title} (Table {number}): {_best(table, rivals, index, everyone=len(rivals) == len(full))}"
-    return text + _agreement(table, full, index)
-
-
-def _best(table: Table, rivals: Sequence[TableRow], index: int, everyone: bool) -> str:
-    """Which of the comparable rows is best, or which share the best value.
-
-    rivals: comparable rows.
-    index: of the column.
-    everyone: whether there are no other measured rows.
-    """
-    column = table.columns[index]
-    first = (min if column.better == "lower" else max)(rivals, key=lambda row: row.cells[index].values[0])
-    value, interval = first.cells[index].text, _part(table.columns, first, index, "interval")
-    alike = [row for row in rivals if row.cells[index].text == value]
-    near = [row for row in rivals if row not in alike and _holds(table, row, index, first.cells[index].values[0])]
-    same = all(_part(table.columns, row, index, "interval") == interval for row in alike)
-    number = value + (f", 95 % interval {interval}" if interval and same else "")
-    own = "under its conditions" if column.cost else "under its protocol and on its data"
-    if len(rivals) == 1:
-        alone = "the only one measured" if everyone else f"measured alone {own}"
-        return f"{_called(table, first)} is {alone}, with {column.heading} {number}."
-    extreme = "lowest" if column.better == "lower" else "highest"
-    others = "the interval of one more holds" if len(near) == 1 else f"the intervals of {len(near)} more hold"
-    within = f"; {others} that too" if near else ""
-    if len(alike) > 1:
-        common = "under the same conditions" if column.cost else "under one protocol and on the same data"
-        under = "" if everyone else f" {common}"
-        if len(alike) == len(rivals):
-            return f"all {len(rivals)}{under} have the same {column.heading}, {number}."
-        return f"{len(alike)} of {len(rivals)}{under} share the {extreme} {column.heading}, {number}{within}."
-    among = f"of {len(rivals)}" + ("" if everyone else f" {own}")
-    if near:
-        return f"{_called(table, first)} has the {extreme} {column.heading} {among}, {number}{within}."
-    return f"{_called(table, first)} is the best {among}, with {column.heading} {number}."
-
-
-def _holds(table: Table, row: TableRow, index: int, value: float) -> bool:
-    """Whether the interval of a row contains a value, so that the two may be equally good."""
-    cells = zip(table.columns, row.cells, strict=True)
-    ends = next((cell.values for column, cell in cells if _is_part(column, table.columns[index], "interval")), ())
-    return len(ends) == 2 and ends[0] <= value <= ends[1]
-
-
-def _agreement(table: Table, rows: Sequence[TableRow], index: int) -> str:
-    """How many published figures lie in the measured intervals."""
-    column = next((i for i, c in enumerate(table.columns) if _is_part(c, table.columns[index], "difference")), None)
-    if column is None:
-        return ""
-    cells = [row.cells[column] for row in rows if row.cells[column].kind == "difference"]
-    if not cells:
-        return ""
-    inside = sum(not cell.notable for cell in cells)
-    if len(cells) == 1:
-        return f" The published figure {'lies' if inside else 'does not lie'} in the measured 95 % interval."
-    which = "All" if inside == len(cells) else "None" if not inside else f"{inside} of"
-    if which == "None":
-        return f" None of the {len(cells)} published figures lies in its measured 95 % interval."
-    verb, whose = ("lies", "its") if inside == 1 else ("lie", "their")
-    return f" {which} {len(cells)} published figures {verb} in {whose} measured 95 % interval."
-
-
-def _part(columns: Sequence[Column], row: TableRow, index: int, part: str) -> str:
-    cells = zip(columns, row.cells, strict=True)
-    return next((cell.text for column, cell in cells if _is_part(column, columns[index], part)), "")
-
-
-def _is_part(column: Column, of: Column, part: str) -> bool:
-    return column.quantity == of.quantity and column.part == part
-
-
-def _called(table: Table, row: TableRow) -> str:
-    """Model, input, and how it was run if a column tells it, as the row's text columns have them."""
-    texts = {
-        column.key: cell.text for column, cell in zip(table.columns, row.cells, strict=True) if column.part == "text"
-    }
-    model = texts.get("model", row.name)
-    called = f"{model} at {texts['input']}" if texts.get("input") else model
-    run = ", ".join(text for name in ("runtime", "dtype") if (text := texts.get(name, "")) and text not in model)
-    return f"{called} ({run})" if run else called

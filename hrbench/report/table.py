@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hrbench.core import units
+from hrbench.report.class_tables import class_table
 from hrbench.report.comparable import data_notes, incomparable_reasons
 from hrbench.report.grid import Table, TableRow
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
 from hrbench.report.pareto import fronts, legend, main_score, point_of
-from hrbench.report.part_cells import best_texts, bound_cell, spread_cell
+from hrbench.report.part_cells import Rank, bound_cell, ranks, spread_cell
 from hrbench.report.published import Rows, find_row, notes_for
-from hrbench.report.row_groups import grouped_rows
+from hrbench.report.row_groups import PUBLISHED, grouped_rows, sections
 from hrbench.report.rows import (
     area,
     family,
@@ -32,31 +33,38 @@ from hrbench.report.rows import (
 from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_value, divisor_of, unit_of
 from hrbench.report.table_columns import columns_of, is_used, quantity_of, remark_names
 from hrbench.report.table_remarks import bold_remarks, caption_of, counted_remarks, sources_remarks
+from hrbench.report.ties import PairedInterval, as_good
 from hrbench.report.told_conditions import ColumnConditions, column_conditions, condition_remarks
 from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
 from hrbench.types import Quantity, Reason, Result, Unit
 
 
-def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[str, Rows]) -> list[Table]:
+def build_tables(
+    results: Sequence[Result], layout: Layout, published: Mapping[str, Rows], paired: PairedInterval | None = None
+) -> list[Table]:
     """The layout's tables that have rows among `results`.
 
     published: table name -> published rows, from `read_published`.
+    paired: for rows that are not known to differ from the best (`ties.py`); None to look at the numbers alone.
     """
     tables = []
     for table in layout.tables:
         chosen = {index: result for index, result in enumerate(results) if matches(result, table)}
-        if chosen:
-            tables.append(_Builder(table, chosen, published.get(table.name, ())).table())
+        if table.by_class and chosen:
+            tables.append(class_table(table, chosen))
+        elif chosen:
+            tables.append(_Builder(table, chosen, published.get(table.name, ()), paired).table())
     return tables
 
 
 @dataclass(frozen=True, slots=True)
 class _RowFacts:
-    """One measured row: its place, its label, the published row beside it, the values of its columns."""
+    """One measured row: its place, its label and section, the published row beside it, the values of its columns."""
 
     place: int
     result: Result
     label: str
+    section: str
     linked: Mapping[str, Any] | None
     found: Sequence[ColumnValue | None]
     data_note: str
@@ -65,8 +73,10 @@ class _RowFacts:
 class _Builder:
     """Builds one table, and numbers its footnotes."""
 
-    def __init__(self, layout: TableLayout, results: Mapping[int, Result], published: Rows) -> None:
-        self.layout = layout
+    def __init__(
+        self, layout: TableLayout, results: Mapping[int, Result], published: Rows, paired: PairedInterval | None
+    ) -> None:
+        self.layout, self.paired = layout, paired
         self.results = list(results.values())
         self.indices = list(results)
         self.published = published
@@ -79,29 +89,30 @@ class _Builder:
         self.columns = [column for column in layout.columns if is_used(column, self.results)]
         self.quantities = [quantity_of(column, self.results) for column in self.columns]
         self.shown = columns_of(self.columns, self.quantities)
+        self.main = main_score(self.columns)
 
     def table(self) -> Table:
         linked = [self._linked(result) for result in self.results]
         distinguishing = [one.name for one in self.columns if one.source == "text" and one.name in ("runtime", "dtype")]
-        names = row_labels(self.results, distinguishing)
+        below = [""] * len(self.results) if self.main is None else sections(self.results)
+        names = row_labels(self.results, distinguishing, sections=below)
         found = [[column_value(r, c) if c.source != "text" else None for c in self.columns] for r in self.results]
-        best = [
-            best_texts([row[i] for row in found], column, self.quantities[i]) for i, column in enumerate(self.columns)
-        ]
+        best = [self._ranks([row[i] for row in found], i) for i in range(len(self.columns))]
         self.fronts = [self._front(found, i) for i in range(len(self.columns))]
         texts = [column.name for column in self.columns if column.source == "text"]
         self.told = [
             column_conditions(column, self.results, [row[i] for row in found], texts)
             for i, column in enumerate(self.columns)
         ]
-        each = zip(self.results, names, linked, found, data_notes(self.results), strict=True)
+        each = zip(self.results, names, below, linked, found, data_notes(self.results), strict=True)
         facts = [_RowFacts(place, *one) for place, one in enumerate(each)]
         rows = [
             replace(self._on_fronts(self._measured_row(fact, best), fact.place), result=self.indices[fact.place])
             for fact in facts
         ]
         if self.layout.published is not None and self.layout.published.show == "all":
-            rows += [self._published_row(row) for row in self.published if row not in linked]
+            apart = PUBLISHED if any(below) else ""
+            rows += [replace(self._published_row(row), section=apart) for row in self.published if row not in linked]
         rows = grouped_rows(rows)
         return Table(
             self.layout.name,
@@ -113,14 +124,22 @@ class _Builder:
             tuple(self._remarks(found, linked, rows)),
             tuple(self._remarks(found, linked, rows, short=True)),
             self.layout.notes,
+            self.layout.folded,
         )
+
+    def _ranks(self, found: Sequence[ColumnValue | None], index: int) -> list[Rank]:
+        """Which rows of a column are best and second; of the main score also those that are as good as the best."""
+        column, quantity = self.columns[index], self.quantities[index]
+        if self.paired is None or index != self.main:
+            return ranks(found, column, quantity)
+        return ranks(found, column, quantity, as_good(self.results, found, column, self.paired))
 
     # --- rows
 
     def _linked(self, result: Result) -> Mapping[str, Any] | None:
         return find_row(self.published, result, self.layout.published) if self.layout.published else None
 
-    def _measured_row(self, facts: _RowFacts, best: Sequence[Mapping[Any, str]]) -> TableRow:
+    def _measured_row(self, facts: _RowFacts, best: Sequence[Sequence[Rank]]) -> TableRow:
         result = facts.result
         tags, notes = [], []
         if is_miniature(result) and "miniature" not in facts.label.lower():
@@ -143,9 +162,10 @@ class _Builder:
                 text, key = text_of(result, layout.name)
                 cells.append(Cell(facts.label if layout.name == "model" else text, "text", key))
                 continue
-            cells += [self._cell(part, index, facts, fact, best[index], noted) for part in layout.parts]
+            cells += [self._cell(part, index, facts, fact, best[index][facts.place], noted) for part in layout.parts]
+        group = "" if facts.section and self.layout.group == "dataset" else self._group(result)
         return TableRow(
-            result.name, "measured", tuple(cells), self._group(result), tuple(tags), tuple(sorted(set(notes))),
+            result.name, "measured", tuple(cells), group, facts.section, tuple(tags), tuple(sorted(set(notes))),
             status_text(result), result.limited, use=use_text(result.entry.variant),
         )  # fmt: skip
 
@@ -162,7 +182,7 @@ class _Builder:
                 cells.append(shown)
         group = family(str(row.get("model", ""))) if self.layout.group == "family" else ""
         note = self._note(f"published only, not measured here: {row.get('source', 'source not given')}")
-        return TableRow(str(row.get("model", "")), "published", tuple(cells), group, ("published",), (note,))
+        return TableRow(str(row.get("model", "")), "published", tuple(cells), group, "", ("published",), (note,))
 
     def _cell(
         self,
@@ -170,7 +190,7 @@ class _Builder:
         index: int,
         row: _RowFacts,
         fact: ColumnValue,
-        best: Mapping[Any, str],
+        rank: Rank,
         noted: set[tuple[Reason, ...]],
     ) -> Cell:
         layout, quantity = self.columns[index], self.quantities[index]
@@ -196,19 +216,18 @@ class _Builder:
             values = tuple(units.shown(end, unit, own) for end in fact.interval)
             return Cell(text, "interval", values, detail=fact.detail, conditions=fact.conditions, unstable=unstable)
         text = units.show(fact.value, unit, layout.decimals, own)
-        bold = fact.comparable is not None and best.get(fact.comparable) == text
         number = (units.shown(fact.value, unit, own),)
         peers = None if fact.comparable is None else self.peers.setdefault(fact.comparable, len(self.peers))
         told = self.told[index].notes[row.place]
         notes = tuple(sorted(self._note(text) for text in (fact.unstable, fact.doubt, *told) if text))
         return Cell(
-            text, "measured", number, bold, fact.detail, fact.conditions, fact.unstable or fact.doubt, notes,
-            unstable=unstable, peers=peers,
+            text, "measured", number, rank == "best", rank == "second", fact.detail, fact.conditions,
+            fact.unstable or fact.doubt, notes, unstable=unstable, peers=peers,
         )  # fmt: skip
 
     def _front(self, found: Sequence[Sequence[ColumnValue | None]], index: int) -> frozenset[int]:
         """Which rows are on the Pareto front of the table's accuracy and this cost."""
-        main, layout = main_score(self.columns), self.columns[index]
+        main, layout = self.main, self.columns[index]
         if main is None or layout.source != "cost":
             return frozenset()
         dtypes = [result.entry.dtype for result in self.results]
@@ -304,10 +323,12 @@ class _Builder:
         remarks += condition_remarks(self.columns, names, self.told)
         measured = {one.quantity: place for place, one in enumerate(self.shown) if one.part == "measured"}
         places = [measured.get(index, -1) for index in range(len(self.columns))]
-        remarks += bold_remarks(self.columns, [row.cells for row in rows], places)
-        main = main_score(self.columns)
+        place = -1 if self.main is None else places[self.main]
+        main = self.shown[place].heading if place >= 0 else None
+        told, apart = None if self.paired is None else main, any(row.section for row in rows)
+        remarks += bold_remarks(self.columns, [row.cells for row in rows], places, told, apart)
         if main is not None and any(self.fronts):
-            remarks.append(legend(next(one.heading for one in self.shown if one.quantity == main)))
+            remarks.append(legend(main))
         if any("published" in column.parts for column in self.columns):
             remarks += sources_remarks([row for row in linked if row])
         return remarks

@@ -31,7 +31,8 @@ class Cell:
 
     text: as typeset, "" for nothing.
     values: unrounded numbers in the column's unit: one, two for an interval, none for an empty cell.
-    bold: whether it is the best of its column.
+    bold: whether it is the best of its column among those that it is compared with, or not known to differ from that.
+    second: whether it is the best of those that are not bold.
     detail: facts about this number, (label, text).
     conditions: facts shared with other cells, such as protocol and device, (label, text).
     reason: why it is empty.
@@ -46,6 +47,7 @@ class Cell:
     kind: CellKind = "empty"
     values: tuple[float, ...] = ()
     bold: bool = False
+    second: bool = False
     detail: Facts = ()
     conditions: Facts = ()
     reason: str = ""

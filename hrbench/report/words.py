@@ -62,6 +62,27 @@ def setting_text(value: Any) -> str:
     return text.replace("_", " ") if re.fullmatch("[a-z]+(_[a-z]+)+", text) else text
 
 
+def settings_apart(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How each of several protocols differs from the others: its name, if others have another, and of those of its name
+    the settings that are not equal in all.
+
+    >>> settings_apart([{"name": "a", "version": 1, "flip": True}, {"name": "a", "version": 1, "flip": False}])
+    ['flip yes', 'flip no']
+    >>> settings_apart([{"name": "a", "version": 1, "flip": True}, {"name": "b", "version": 1, "scales": [1]}, {}])
+    ['a v1', 'b v1', 'protocol not stated']
+    """
+    names = [f"{one.get('name', 'protocol')} v{one.get('version', '?')}" if one else "" for one in protocols]
+    found = []
+    for protocol, name in zip(protocols, names, strict=True):
+        alike = [other for other, own in zip(protocols, names, strict=True) if own == name]
+        keys = dict.fromkeys(key for other in alike for key in other)
+        apart = [key for key in keys if len({str(other.get(key)) for other in alike}) > 1]
+        words = [_field(key, protocol.get(key)) for key in apart]
+        head = [name] if name and len({*names}) > 1 else []
+        found.append(", ".join([*head, *words]) or "protocol not stated")
+    return found
+
+
 def protocol_remarks(protocols: Sequence[Mapping[str, Any]], short: bool = False) -> list[str]:
     """A sentence on the protocol of a table's rows: one protocol, or what several have in common and how they differ.
 
@@ -71,19 +92,22 @@ def protocol_remarks(protocols: Sequence[Mapping[str, Any]], short: bool = False
     ['Protocol: a v1.']
     >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}])
     ['Protocol: a v1 (flip yes).']
-    >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}, {"name": "a", "version": 1, "flip": False}])
-    ['Rows follow 2 protocols, and bold compares rows of one only: a v1, with flip yes or flip no.']
+    >>> both = [{"name": "a", "version": 1, "flip": True, "k": 1}, {"name": "a", "version": 1, "flip": False, "k": 1}]
+    >>> protocol_remarks(both, short=True), protocol_remarks(both)
+    (['Protocol: a v1, with what the headings say.'], ['Protocol: a v1 (k 1), with flip yes or flip no.'])
     """
     different = list({protocol_text(protocol): protocol for protocol in protocols}.values())
     if len(different) < 2:
         return [f"Protocol: {protocol_text(_named(one) if short else one)}." for one in different]
-    head = f"Rows follow {len(different)} protocols, and bold compares rows of one only: "
     first, *others = different
     common = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
     if not {"name", "version"} <= set(common):
-        return [f"{head}{'; '.join(map(protocol_text, different))}."]
+        names = [protocol_text(_named(one) if short else one) for one in different]
+        return [f"Protocols: {'; '.join(dict.fromkeys(names))}{', with what the headings say' if short else ''}."]
+    if short:
+        return [f"Protocol: {protocol_text(_named(common))}, with what the headings say."]
     differences = (", ".join(_field(k, v) for k, v in each.items() if k not in common) for each in different)
-    return [f"{head}{protocol_text(_named(common) if short else common)}, with {' or '.join(differences)}."]
+    return [f"Protocol: {protocol_text(common)}, with {' or '.join(differences)}."]
 
 
 def _named(protocol: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hrbench.core.collector import PausedCollector
 from hrbench.core.files import write_whole
 from hrbench.errors import UsageError
-from hrbench.report import current, machines
-from hrbench.report.choose import choose_layout
+from hrbench.report import current, machines, ties
+from hrbench.report.choose import choose_layout, unshown
 from hrbench.report.csv import render_csv
 from hrbench.report.figure_set import figure_set, write_figures
+from hrbench.report.former import former_results, replaced
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import read_published
+from hrbench.report.summary import Leader, leaders
 from hrbench.report.table import build_tables
 from hrbench.types import Result
 
@@ -25,7 +29,25 @@ USUAL = ("html", "md", "csv", "tex")
 _REMEDY = "choose a folder with --out"
 
 
-def write_reports(
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report.
+
+    page: its path, or that of the first format without one.
+    leaders: what its first screen says of each task and data set.
+    """
+
+    page: Path
+    leaders: tuple[Leader, ...]
+
+
+def write_reports(results: Sequence[Result], folder: str | Path, **more: Any) -> Path:
+    """As `write`; the path of the page."""
+    return write(results, folder, **more).page
+
+
+@PausedCollector()
+def write(
     results: Sequence[Result],
     folder: str | Path,
     *,
@@ -34,12 +56,12 @@ def write_reports(
     environments: Sequence[Mapping[str, Any]] = (),
     suites: Sequence[str] = (),
     options: Sequence[str] = (),
+    commit: str = "",
     left_out: Sequence[str] = (),
     keep: bool = False,
     formats: Sequence[str] = USUAL,
-) -> Path:
-    """A report in each format below `folder`: report.html and figures/, report.md, .csv, .tex and .json; the path of
-    the page, or of the first format without one.
+) -> Written:
+    """A report in each format below `folder`: report.html and figures/, report.md, .csv, .tex and .json.
 
     results: of one run or several, each with its `folder`, which contains its rendered images.
     folder: for the files.
@@ -47,6 +69,7 @@ def write_reports(
     table: a layout's name or path, "" for the default of the tasks.
     environments, suites: one for each run.
     options: command-line options of the run, as typed ("--limit 3").
+    commit: of the checkout that the suite lies in, "" for none.
     left_out: sentences on what is stored beside the results and not shown.
     keep: whether a report that shows all of this already is left as it is (`current.py`); results must be stored.
     formats: of `FORMATS`; files of others are left as they are.
@@ -57,12 +80,19 @@ def write_reports(
     folder, formats = Path(folder), checked_formats(formats)
     layout = choose_layout(results, table)
     published = read_published(layout)
-    stated = (title, layout, published, environments, suites, options, left_out, formats)
+    stated = (title, layout, published, environments, suites, options, commit, left_out, formats)
     key = current.key_of(results, stated) if keep else ""
     first = folder / f"report.{formats[0]}"
-    if keep and current.is_current(folder, key):
-        return first
-    tables = build_tables(results, layout, published)
+    if keep and (known := current.leaders_of(folder, key)) is not None:
+        return Written(first, known)
+    left_out = [*left_out, *unshown(results, layout)]
+    paired = ties.remembered(folder)
+    tables = build_tables(results, layout, published, paired.interval)
+    before = [
+        None if former is None else replaced(result, former, paired.interval)
+        for result, former in zip(results, former_results(results), strict=True)
+    ]
+    led = tuple(leaders(results, tables, before))
     drawn = figure_set(results, tables) if "html" in formats else None
     written = write_figures(drawn, folder, _REMEDY) if drawn is not None else []
 
@@ -76,14 +106,17 @@ def write_reports(
             title=title,
             published=published,
             options=options,
+            commit=commit,
             left_out=left_out,
             tables=tables,
             drawn=drawn,
+            replaced=before,
+            leaders=led,
             with_files=True,
         )
 
     def numbers() -> str:
-        from hrbench.report.numbers import render_json  # with pandas, which no other format needs
+        from hrbench.report.numbers import render_json
 
         return render_json(results, title or layout.title)
 
@@ -98,9 +131,10 @@ def write_reports(
         path, text = folder / f"report.{ending}", render[ending]()
         write_whole(path, lambda stream, text=text: stream.write(text.encode()), remedy=_REMEDY)
         written.append(path)
+    ties.remember(folder, paired)
     if keep:
-        current.note(folder, key, written)
-    return first
+        current.note(folder, key, written, led)
+    return Written(first, led)
 
 
 def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import msgspec
 
 from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path, units
+from hrbench.core.checkout import commit_of
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
@@ -85,7 +86,8 @@ def _opened(suite: Suite, folder: RunFolder, settings: Settings, on_event: Event
         importable(suite),
         _SuiteRun.open(suite, folder, settings, on_event) as running,
     ):
-        if damage := folder.write_run(suite):
+        commit = commit_of(Path(beside_of(suite))) if suite.path else ""
+        if damage := folder.write_run(suite, commit):
             on_event(Event("note", suite.name, text=damage))
         if not folder.has_environment():
             running.note_environment()
@@ -225,6 +227,8 @@ class _SuiteRun:
             return self._reused(plan, "stored already")
         result = from_json(returned["result"].encode(), entry_folder / "result.json")
         self.made_in = result.provenance.environment or self.made_in
+        dated = replace(result.provenance, date=_now())
+        result = replace(result, provenance=dated)
         result = replace(result, notes=(*result.notes, *_replaced(stored, result), *witness.notes(outcome)))
         return self.folder.commit(entry_folder, _with_costs_of(result, stored))
 
@@ -350,8 +354,11 @@ class _SuiteRun:
 
     def note_environment(self) -> None:
         """environment.json: of this process, with the numeric flags of those that measured."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.folder.write_environment({"date": now, **environment.environment(), **self.made_in})
+        self.folder.write_environment({"date": _now(), **environment.environment(), **self.made_in})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _replaced(stored: Result | None, result: Result) -> list[Note]:

@@ -20,8 +20,8 @@ class Calibration:
 
     edges: (M + 1,) float64, from 0 to 1.
     counts: (M,) int64, predictions in each bin.
-    confidence: (M,) float64, mean score of a bin; NaN where it is empty.
-    accuracy: (M,) float64, share of a bin that is right; NaN where it is empty.
+    confidence: (M,) float64, mean score of a bin; NaN if it is empty.
+    accuracy: (M,) float64, share of a bin that is right; NaN if it is empty.
     ece: expected calibration error, the mean of |accuracy - confidence| over predictions; NaN without any.
     largest: maximum calibration error, the largest |accuracy - confidence| of a bin; NaN without any.
     """

@@ -44,6 +44,7 @@ class RunRecord(msgspec.Struct):
     suite, title, table: of the suite.
     entries: names, in the suite's order.
     options: of the last run, as on the command line.
+    commit: of the checkout that the suite file lies in, and whether it was changed; "" if it lies in none.
     """
 
     suite: str = ""
@@ -51,6 +52,7 @@ class RunRecord(msgspec.Struct):
     table: str = ""
     entries: list[str] = []
     options: list[str] = []
+    commit: str = ""
 
 
 class RunFolder:
@@ -236,6 +238,19 @@ class RunFolder:
                 found.append(result)
         return found
 
+    def former(self, name: str) -> Result | None:
+        """The superseded result of an entry that has an accuracy, the latest that can be read, with its `folder`."""
+        for path in reversed(self._superseded(name)):
+            if path.is_symlink():
+                continue
+            try:
+                result = _read(path / "result.json", name)
+            except (InputError, OSError):
+                continue
+            if any(score.value is not None for score in result.scores):
+                return result
+        return None
+
     def restore(self, past: Path, name: str) -> Path:
         """Makes a superseded folder the entry's folder again; the present one is superseded."""
         self.supersede(name)
@@ -252,7 +267,7 @@ class RunFolder:
         found = sorted((int(number), number) for number in numbers if re.fullmatch(r"\d+", number))
         return [past / f"{begin}{number}" for _, number in found]
 
-    def write_run(self, suite: Suite) -> str:
+    def write_run(self, suite: Suite, commit: str = "") -> str:
         """Writes suite.yaml, and run.json with what a report needs: the suite's title and its entries in order.
 
         A run of part of a suite (--only) keeps other entries that earlier runs have stored: those of the suite, and if
@@ -271,7 +286,7 @@ class RunFolder:
             earlier = [*before, *suite.names]
             names += [name for name in dict.fromkeys(earlier) if name in suite.names and name not in names]
             ordered = [name for name in suite.names if name in names] or names
-        run = RunRecord(suite.name, suite.title, suite.table, ordered, list(suite.options))
+        run = RunRecord(suite.name, suite.title, suite.table, ordered, list(suite.options), commit)
         self.write_text("suite.yaml", suite.text)
         self.write_text("run.json", msgspec.json.format(msgspec.json.encode(run), indent=1).decode() + "\n")
         return damage

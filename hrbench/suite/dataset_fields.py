@@ -91,6 +91,11 @@ class DatasetFields(BaseModel):
         description="COCO's form: labelled leaves out images whose is_labeled is false.",
         json_schema_extra={"enum": ["all", "labelled"]},
     )
+    origin: Any = Field(
+        None,
+        description="Points: what files count the top left pixel as (faces in .pts files: 1; MPII's predictions).",
+        json_schema_extra={"enum": [0, 1]},
+    )
     skeleton: Any = Field(
         None,
         description="Keypoints: the joints of a public set, with OKS constants and mirror pairs.",

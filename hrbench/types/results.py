@@ -88,6 +88,7 @@ class Provenance:
     limit_rule: how the images of a --limit were chosen (`core.limit.RULE`); "" without a limit, and for the first N
         images, as hrbench 0.1.0 took them.
     in_process: whether the entry ran in hrbench's own process, so that an earlier entry may have affected it.
+    date: when it was scored, an ISO time in UTC; "" if that was not recorded.
     """
 
     weights: WeightsRecord | None = None
@@ -104,6 +105,7 @@ class Provenance:
     prediction_notes: tuple[Remark, ...] = ()
     limit_rule: str = ""
     in_process: bool = False
+    date: str = ""
 
 
 Status = Literal["done", "empty", "failed", "costs_only", "submitted"]

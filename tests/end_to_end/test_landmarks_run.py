@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from drawn import faces
 
 import hrbench
 from hrbench.cli.command_line import main
@@ -65,9 +66,22 @@ def folder(tmp_path_factory) -> Path:
                 "model": {"use": "nets:bright", "task": "landmarks", "input": [256, 256], "colour": "rgb"},
                 "dataset": "300w-valid",
                 "weights": "own",
-            }
+            },
+            {
+                "name": "inside",
+                "model": {
+                    "use": "nets:bright",
+                    "args": {"landmarks": 29},
+                    "task": "landmarks",
+                    "input": [256, 256],
+                    "colour": "rgb",
+                },
+                "dataset": "cofw-test",
+                "weights": "own",
+            },
         ],
     }
+    faces.cofw(folder / "data/cofw/COFW_test_color.mat")
     (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
     arguments = ["run", str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(folder / "run")]
     assert main([*arguments, "--device", "cpu", "--plain", "--in-process"]) == 0
@@ -75,7 +89,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_the_network_is_run_and_scored(folder: Path) -> None:
-    (result,) = hrbench.load(folder / "run")
+    result = next(one for one in hrbench.load(folder / "run") if one.name == "bright")
     scores = {one.quantity.name: one for one in result.scores}
     # 66 of 68 landmarks lie within some pixels of the spot, two are 40 px away from it: of 80 px
     assert scores["nme"].n == 3 and 0.0147 <= (scores["nme"].value or 0) < 0.06
@@ -83,6 +97,13 @@ def test_the_network_is_run_and_scored(folder: Path) -> None:
     assert points.shape == (3, 68, 2) and np.array_equal(points, np.rint(points))
     assert np.abs(points[:2] - [90, 70]).max() <= 4 and np.abs(points[2] - [120, 110]).max() <= 4
     assert result.provenance.protocol["name"] == "hrnet-face" and any(result.drawings)
+
+
+def test_images_inside_a_matlab_file_are_run(folder: Path) -> None:
+    result = next(one for one in hrbench.load(folder / "run") if one.name == "inside")
+    assert result.scores[0].n == 3 and result.scores[0].value is not None
+    assert np.load(folder / "run/entries/inside/predictions.npy").shape == (3, 29, 2) and any(result.drawings)
+    assert "COFW" in (folder / "run/report.md").read_text()
 
 
 def test_a_prediction_is_that_of_the_crop_alone(folder: Path) -> None:

@@ -15,6 +15,7 @@ import random_lvis
 import random_panoptic
 import random_poses
 import random_streets
+from drawn import faces
 from PIL import Image
 
 from hrbench.core.plugins import resolve
@@ -28,9 +29,9 @@ from tests.fuzz.scores import NAMES, _classes, _inaturalist, _maps, _mpii
 BOXES = {"boxes": "ground_truth", "image_threshold": 0.0}
 
 
-def looked_at(use: str, folder: Path, protocol: dict[str, Any] | None = None, **args: Any) -> dict[str, Any]:
+def looked_at(use: str, root: Path, /, protocol: dict[str, Any] | None = None, **args: Any) -> dict[str, Any]:
     """What a data set says of itself; its samples must have sizes, boxes and centres that are numbers."""
-    found = resolve("hrbench.datasets", use)(folder, **args)
+    found = resolve("hrbench.datasets", use)(root, **args)
     protocol = protocol or {}
     said: dict[str, Any] = {"missing": len(found.missing(protocol)), "classes": len(_names(found.scheme))}
     said["options"] = found.metric_options()
@@ -184,6 +185,14 @@ def _wild(folder: Path) -> None:
         _photo(root / f"a/{number}.jpg", (40, 30))
 
 
+def _cofw(folder: Path) -> None:
+    faces.cofw(folder / "cofw/COFW_test_color.mat")
+
+
+def _beside(folder: Path) -> None:
+    faces.full_300w(folder / "300w", each=1)
+
+
 def _pictures(folder: Path) -> None:
     for ending in ("jpg", "png", "bmp", "webp", "tif", "gif", "ppm"):
         _photo(folder / f"a.{ending}", (21, 13), seed=1)
@@ -248,5 +257,10 @@ CASES = [
          partial(looked_at, "image-folders"), share=0.3),
     Case("data set inaturalist", _wild, {"inaturalist-2017/val2017.json": as_json},
          partial(looked_at, "inaturalist", boxes=True)),
+    Case("data set faces of COFW", _cofw, {"cofw/*.mat": damage.mutant},
+         partial(looked_at, "faces", folder="cofw", annotations="COFW_test_color.mat", landmarks=29)),
+    Case("data set faces in .pts files", _beside,
+         {"300w/*/testset/*.pts": damage.text_mutant, "300w/ibug/*.pts": damage.text_mutant},
+         partial(looked_at, "faces", folder="300w", annotations=".", landmarks=68)),
     Case("images", _pictures, {"a.*": _image}, _read_pictures, share=1.5),
 ]  # fmt: skip

@@ -11,17 +11,19 @@ import yaml
 from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.datasets.coco_panoptic import CocoPanoptic
+from hrbench.datasets.faces import Faces
 from hrbench.datasets.image_folders import ImageFolders
 from hrbench.datasets.label_folders import LabelFolders
 from hrbench.metrics.coco.instances import CocoBoxes
 from hrbench.metrics.coco.keypoints import CocoKeypointAP
 from hrbench.metrics.labels.mean_iou import MeanIoU
 from hrbench.metrics.panoptic.quality import PanopticQuality
+from hrbench.metrics.points.nme import Nme
 from hrbench.suite.dataset_fields import DatasetFields
 
 TEXT = (Path(__file__).parents[2] / "docs/own-data.md").read_text()
-DATASETS = (CocoInstances, CocoKeypointsDataset, CocoPanoptic, LabelFolders, ImageFolders)
-METRICS = (CocoBoxes, CocoKeypointAP, MeanIoU, PanopticQuality)
+DATASETS = (CocoInstances, CocoKeypointsDataset, CocoPanoptic, LabelFolders, ImageFolders, Faces)
+METRICS = (CocoBoxes, CocoKeypointAP, MeanIoU, PanopticQuality, Nme)
 OF_DATASETS_ALONE = {"segments", "orientation", "paths", "colours", "part", "labels", "classes", "label_suffix"}
 
 

@@ -25,7 +25,8 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.landmarks import FaceList, read_faces, read_points, write_points
+from hrbench.formats.face_list import FaceList
+from hrbench.formats.landmarks import read_faces, read_points, write_points
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
@@ -80,6 +81,8 @@ class Nme:
         "diagonal"; None: the annotated size if the file has one, else the outer corners of the eyes.
     thresholds: of NME, for areas and failures.
     per_landmark: whether each landmark's numbers follow.
+    origin: what .pts files count the top left pixel as, 0 or 1, which is subtracted; None: 1, as iBUG counts. Other
+        files are taken as they are.
     """
 
     name = FORM.metric
@@ -87,7 +90,7 @@ class Nme:
     prediction_file = "predictions.npy"
     prediction_form = PredictionForm(
         "a NumPy array of faces, landmarks and x, y, in the order of the list of faces",
-        "pixels of the original image, counted as the list's coordinates are",
+        "pixels of the original image, counted as the list counts; for .pts files from a top left pixel (0, 0)",
     )
     oracle = "a plain count, face by face,"
     main = "nme"
@@ -97,7 +100,11 @@ class Nme:
         normalise: Length | None = None,
         thresholds: Sequence[float] | float = THRESHOLDS,
         per_landmark: bool = False,
+        origin: Literal[0, 1] | None = None,
     ) -> None:
+        if origin not in (None, 0, 1) or isinstance(origin, bool):
+            raise UsageError(f"origin {origin!r}: 0 or 1 was expected")
+        self.origin = origin
         if normalise is not None and normalise not in WORDS:
             raise UsageError(f"normalise {normalise!r}: say {', '.join(WORDS)}")
         self.normalise: Length | None = normalise
@@ -110,8 +117,11 @@ class Nme:
         self.quantities: tuple[Quantity, ...] = quantities(normalise or "outer_eyes", self.thresholds)
 
     def read_target(self, path: Path) -> FaceList:
-        """HRNet's CSV of faces with the subsets beside it, or WFLW's own list. Raises InputError, MissingError."""
-        return read_faces(Path(path))
+        """HRNet's CSV of faces with the subsets beside it, WFLW's own list, COFW's file, or a folder of .pts files.
+
+        Raises InputError, MissingError, UsageError.
+        """
+        return read_faces(Path(path), self.origin)
 
     def read_predictions(self, path: Path, target: FaceList) -> np.ndarray:
         """(N, L, 2) .npy, row n for face n, coordinates counted as in the annotation."""
@@ -159,6 +169,7 @@ class Nme:
             "normalise": length,
             "subsets": list(target.subsets),
             "thresholds": list(self.thresholds),
+            **({} if target.origin is None else {"origin": target.origin}),
         }
         return State(self.name, self.version, params, arrays)
 

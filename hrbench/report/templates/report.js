@@ -24,6 +24,12 @@
   function makeSortable(table) {
     const headings = [...table.querySelectorAll("th[data-column]")];
     const rows = [...table.querySelectorAll("tr.row")].map((row, place) => ({ row, place, body: row.parentNode }));
+    const sectionOf = new Map();
+    let section = table.tBodies[0];
+    for (const body of table.tBodies) {
+      if (body.classList.contains("section")) section = body;
+      for (const row of body.querySelectorAll("tr.row")) sectionOf.set(row, section);
+    }
     for (const heading of headings) {
       heading.querySelector("button").addEventListener("click", () => {
         const first = heading.dataset.first;
@@ -40,7 +46,7 @@
         const numeric = !heading.classList.contains("text");
         const keyed = rows.map(({ row, place }) => ({ row, place, key: keyOf(row, column, numeric) }));
         keyed.sort((a, b) => compare(a, b, next === "ascending" ? 1 : -1));
-        keyed.forEach(({ row }) => table.tBodies[0].append(row));
+        keyed.forEach(({ row }) => sectionOf.get(row).append(row)); // rows of two sections are not compared
       });
     }
   }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from report_factory import make, of, spend
 
-from hrbench.report.choose import choose_layout, complete
+from hrbench.report.choose import choose_layout, complete, unshown
 from hrbench.report.layout import Layout
 from hrbench.report.published import read_published
 from hrbench.report.table import build_tables
@@ -51,14 +51,45 @@ def test_any_other_task_has_a_table_of_its_own_quantities():
     ]  # fmt: skip
 
 
-def test_a_named_layout_leaves_nothing_out():
+def test_a_named_layout_has_its_tables_alone_and_says_what_it_leaves_out(tmp_path):
     results = [make("HRNet-W32", of("AP", 0.7)), make("Odd [x]*", of("AP", 0.7), dataset=CITY)]
-    assert list(tables(results, "pose-coco-val")) == ["pose-coco-val", "pose-cityscapes-val"]
+    assert list(tables(results, "pose-coco-val")) == ["pose-coco-val"]
+    told = unshown(results, choose_layout(results, "pose-coco-val"))
+    assert told == ["left out: 1 entry that no table of pose-coco-val shows (Odd [x]*): `rest: true` in it shows them"]
+    own = tmp_path / "own.yaml"
+    table = "tables: [{name: mine, rows: {dataset: coco*}, columns: [{text: model}, {score: AP}]}]\n"
+    own.write_text(table)
+    assert list(tables(results, str(own))) == ["mine"]
+    own.write_text(f"rest: true\n{table}")
+    assert list(tables(results, str(own))) == ["mine", "pose-cityscapes-val"]
+    assert unshown(results, choose_layout(results, str(own))) == []
+    assert list(tables(results, "pose"))[-1] == "pose-cityscapes-val"
+
+
+def test_many_scores_stand_in_tables_of_their_own_and_classes_in_rows():
+    def net(title, *values):
+        kinds = ("mIoU", "a", "b", "c", "d", "IoU/road", "IoU/sky")
+        scores = [
+            of(kind, value, (value - 0.01, value + 0.01) if kind == "mIoU" else None, metric="miou")
+            for kind, value in zip(kinds, values, strict=True)
+        ]
+        return make(title, *scores, dataset=CITY, task="depth", published=False)
+
+    found = tables([net("A", 0.5, 0.1, 0.2, 0.3, 0.4, 0.6, 0.2), net("B", 0.6, 0.1, 0.2, 0.3, 0.4, 0.5, 0.3)])
+    assert {name: [column.full_label for column in table.columns] for name, table in found.items()} == {
+        "depth-cityscapes-val": ["Model", "Input", "mIoU", "mIoU 95 % interval"],
+        "depth-cityscapes-val-scores": ["Model", "Input", "mIoU", "mIoU 95 % interval", "a", "b", "c", "d"],
+        "depth-cityscapes-val-IoU-by-class": ["Class", "A", "B"],
+    }
+    assert [table.folded for table in found.values()] == [False, True, True]
+    classes = found["depth-cityscapes-val-IoU-by-class"].rows
+    assert [[cell.text for cell in row.cells] for row in classes] == [["road", "60.0", "50.0"], ["sky", "20.0", "30.0"]]
+    assert [[cell.bold for cell in row.cells] for row in classes] == [[False, True, False], [False, False, True]]
 
 
 def test_a_second_metric_that_no_table_shows_gets_one():
     result = make("HRNet-W32", of("AP", 0.7), of("speed", 0.2, metric="other"))
-    (shown, derived) = (tables([result], "pose-coco-val")).values()
+    (shown, _, derived) = (tables([result])).values()
     assert "speed" not in [column.key for column in shown.columns]
     assert "speed" in [column.key for column in derived.columns]
 

@@ -36,7 +36,7 @@ def again(result: Result, folder: Path, **more: object) -> bool:
     """Whether the report is written again, with the time of its files set back before."""
     for file in folder.glob("report.*"):
         os.utime(file, ns=(1, 1))
-    current.note(folder, current_key(folder), [*folder.glob("report.*"), *folder.glob("figures/*")])
+    current.note(folder, current_key(folder), [*folder.glob("report.*"), *folder.glob("figures/*")], ())
     before = written(folder)
     write_reports([result], folder, **{"suites": ["suite: a"], "keep": True, **more})
     return written(folder) != before

@@ -25,9 +25,9 @@ EXPECTED = r"""% \usepackage{booktabs}, \usepackage[T1]{fontenc}, \usepackage{te
 \toprule
  &  &  &  &  &  & \multicolumn{1}{c}{Latency} \\
 \cmidrule(lr){7-7}
- &  & \multicolumn{4}{c}{AP} &  \\
+ &  & \multicolumn{4}{c}{AP$\uparrow$} &  \\
 \cmidrule(lr){3-6}
-Model & Params (M) & meas. & 95 \% & publ. & $\Delta$ & batch 1 \\
+Model & Params (M)$\downarrow$ & meas. & 95 \% & publ. & $\Delta$ & batch 1$\downarrow$ \\
 \midrule
 \multicolumn{7}{@{}l}{\textit{HRNet}} \\
 \quad HRNet-W32 & 28.5 & \textbf{74.1} & {[}73.4, 74.9{]} & 74.4 & $-$0.3 & 45.7 \\
@@ -46,6 +46,7 @@ $\neq$\textsuperscript{a} & --\textsuperscript{b} \\
 \textsuperscript{c}\,failed: 50 \% of a\_b \& c \\
 \textsuperscript{d}\,not measured: not among the costs of this entry \\
 Protocol: top-down v1. \\
+Bold: the best. \\
 Published figures: a README.
 \end{minipage}
 \end{table*}

@@ -13,7 +13,7 @@ EXPECTED = """\
 
 A caption.
 
-| Model | Params (M) | AP | AP 95 % interval | AP published | AP difference | Latency: batch 1 |
+| Model | Params (M) ↓ | AP ↑ | AP 95 % interval | AP published | AP difference | Latency: batch 1 ↓ |
 | :-- | --: | --: | --: | --: | --: | --: |
 | *HRNet* |  |  |  |  |  |  |
 | HRNet-W32 | 28.5 | **74.1** | \\[73.4, 74.9\\] | 74.4 | −0.3 | 45.7 |
@@ -26,8 +26,15 @@ A caption.
 <sup>b</sup> took 11 s, budget &lt; 10 s\\
 <sup>c</sup> failed: 50 % of a\\_b &amp; c\\
 <sup>d</sup> not measured: not among the costs of this entry\\
-Protocol: top-down v1 (boxes detector, flip yes).\\
+Protocol: top-down v1.\\
+Bold: the best.\\
 Published figures: a README.
+
+<details><summary>All settings</summary>
+
+Protocol: top-down v1 (boxes detector, flip yes).
+
+</details>
 """
 
 

@@ -1,108 +1,140 @@
-"""What the page says in words."""
+"""The first screen: the best of each task and data set, how much was measured, what is missing."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from report_factory import make, of, spend
 
+from hrbench.report.former import Replaced, replaced
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
-from hrbench.report.summary import missing, summarise
+from hrbench.report.summary import Leader, counts, leaders, missing
 from hrbench.report.table import build_tables
-from hrbench.types import Reason
+from hrbench.types import DatasetRecord, Note, Provenance, Reason, WeightsRecord
 
 ROWS = ({"model": "HRNet-W32", "AP": 74.4}, {"model": "HRNet-W48", "AP": 75.1})
 PARTS = ("measured", "interval", "published", "difference")
 
 
-def words(results):
+def best(results, before=(), paired=None) -> list[Leader]:
     columns = (ColumnLayout("text", "model"), ColumnLayout("score", "AP", published="AP", parts=PARTS))
     layout = TableLayout("t", "COCO", columns, published=PublishedLayout(rows=ROWS))
-    return " ".join(summarise(results, build_tables(results, Layout("l", (layout,)), {"t": ROWS}))).replace("\xa0", " ")
+    return leaders(results, build_tables(results, Layout("l", (layout,)), {"t": ROWS}, paired), before)
+
+
+def net(title, value, **more):
+    return make(title, of("AP", value, (value - 0.01, value + 0.01)), **more)
+
+
+def test_the_best_with_its_score_costs_and_published_figure():
+    costs = (
+        spend("latency", 0.02, "seconds", batch=8, dtype="float32"),
+        spend("latency", 0.01, "seconds", batch=1, dtype="float32"),
+        spend("macs", 7.1e9),
+    )
+    one, other = net("HRNet-W32", 0.741), net("HRNet-W48", 0.764, costs=costs)
+    (found,) = best([one, other])
+    assert (found.subject, found.table, found.network) == ("Pose, COCO val2017", 1, "HRNet-W48")
+    assert (found.among, found.score, found.value, found.interval) == ("best of 2", "AP ↑", "76.4", "[75.4, 77.4]")
+    assert (found.latency.text, found.latency.told, found.macs.text) == ("10.0", "float32, batch 1", "7.100")
+    assert (found.published, found.difference, found.notable) == ("75.1", "+1.3", True)
 
 
 @pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        (
-            (0.741, 0.752),
-            "2 entries: 2 measured. COCO (Table 1): HRNet-W48 is the best of 2, with AP 75.2, 95 % interval "
-            "[74.2, 76.2]. All 2 published figures lie in their measured 95 % interval.",
-        ),
-        (
-            (0.741, 0.6),
-            "2 entries: 2 measured. COCO (Table 1): HRNet-W32 is the best of 2, with AP 74.1, 95 % interval "
-            "[73.1, 75.1]. 1 of 2 published figures lies in its measured 95 % interval.",
-        ),
-        (
-            (0.7,),
-            "1 entry: 1 measured. COCO (Table 1): HRNet-W32 is the only one measured, with AP 70.0, 95 % interval "
-            "[69.0, 71.0]. The published figure does not lie in the measured 95 % interval.",
-        ),
-    ],
+    ("values", "among"),
+    [((0.74,), "only one measured"), ((0.74, 0.74), "best of 2, 1 as good"), ((0.74, 0.735, 0.6), "best of 3")],
 )
-def test_headlines(values, text):
-    titles = ("HRNet-W32", "HRNet-W48")
-    scored = [of("AP", value, (value - 0.01, value + 0.01)) for value in values]
-    assert words([make(title, score) for title, score in zip(titles, scored, strict=False)]) == text
+def test_of_how_many_it_is_the_best(values, among):
+    (found,) = best([net(f"Net-{i}" if i else "HRNet-W32", value) for i, value in enumerate(values)])
+    assert (found.network, found.among) == ("HRNet-W32", among)
 
 
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ((0.74, 0.74), "all 2 have the same AP, 74.0, 95 % interval [73.0, 75.0]."),
-        ((0.74, 0.74, 0.6), "2 of 3 share the highest AP, 74.0, 95 % interval [73.0, 75.0]."),
-        (
-            (0.74, 0.735, 0.6),
-            "HRNet-W32 has the highest AP of 3, 74.0, 95 % interval [73.0, 75.0]; the interval of one more holds that "
-            "too.",
-        ),
-    ],
-)
-def test_who_ties_is_not_called_the_best(values, text):
-    results = [make(f"Net-{i}" if i else "HRNet-W32", of("AP", v, (v - 0.01, v + 0.01))) for i, v in enumerate(values)]
-    said = words(results)
-    assert text in said and "the best" not in said
+def test_those_that_do_not_differ_are_as_good():
+    rows = [net(f"Net-{i}", value) for i, value in enumerate((0.74, 0.735, 0.6))]
+    assert best(rows, paired=lambda *_: (-0.01, 0.001))[0].among == "best of 3, 1 as good"
 
 
 def test_only_rows_of_one_protocol_are_compared():
     def one(title, value, boxes):
-        return make(title, of("AP", value, (value, value)), name=title + boxes, protocol={"boxes": boxes})
+        return net(title, value, name=title + boxes, protocol={"boxes": boxes})
 
     results = [one("HRNet-W32", 0.5, "detector"), one("HRNet-W48", 0.6, "detector"), one("HRNet-W32", 0.9, "truth")]
-    assert "HRNet-W48 is the best of 2 under its protocol and on its data, with AP 60.0" in words(results)
-    assert "HRNet-W32 · boxes detector is measured alone under its protocol and on its data" in words(
-        [results[0], results[2]]
-    )
+    assert best(results)[0].among == "best of 2, boxes detector"
+    assert best([results[0], results[2]])[0].among == "measured alone, boxes detector"
 
 
-def test_nothing_measured():
+def test_each_data_set_has_a_row_and_what_was_not_measured_says_why():
     results = [make("a", status="empty", reason="no data"), make("b", status="failed", reason="killed")]
-    assert words(results) == (
-        "2 entries: 0 measured, 1 without accuracy, because data or weights are missing, 1 failed. "
-        "COCO (Table 1): no AP could be measured yet; the table says what is missing."
+    (found,) = best(results)
+    assert (found.network, found.reason) == ("", "2 entries without a score: no data")
+    assert counts(results) == "0 measured, 1 empty, 1 failed"
+
+
+def test_of_costs_alone_the_fastest_stands_there():
+    def timed(title, seconds):
+        cost = spend("latency", seconds, "seconds", batch=1)
+        return make(title, costs=(cost,), dataset=None, status="costs_only")
+
+    rows = [timed("A", 0.02), timed("B", 0.01)]
+    layout = TableLayout("t", "Costs", (ColumnLayout("text", "model"), ColumnLayout("cost", "latency")))
+    (found,) = leaders(rows, build_tables(rows, Layout("l", (layout,)), {}))
+    assert (found.subject, found.network, found.among) == ("Pose, costs only", "B", "fastest of 2")
+    assert (found.latency.text, found.value) == ("10.0", "")
+
+
+def weighed(value, digest, **more):
+    weights = WeightsRecord("file", digest * 64)
+    known = Provenance(weights=weights, dataset=DatasetRecord("d", "e", 9), date="2026-11-20T09:30:00+00:00")
+    return net("HRNet-W32", value, provenance=known, **more)
+
+
+def test_against_the_last_run():
+    former, now = weighed(0.739, "a"), weighed(0.741, "b")
+    before = replaced(now, former, lambda first, second, metric, number: (-0.001, 0.005))
+    assert before.text() == "+0.2" and before.sentence() == (
+        "replaces the result of 20 November 2026, 09:30 UTC; AP 73.9 before, 74.1 now; "
+        "95 % interval of the paired difference −0.1 to +0.5; changed: weights: aaaaaaaaaaaa / bbbbbbbbbbbb"
     )
+    (found,) = best([now], [before])
+    assert (found.change, found.change_told) == ("+0.2", before.sentence())
+
+
+def test_a_last_run_under_another_protocol_is_not_subtracted():
+    former, now = weighed(0.739, "a", protocol={"flip": False}), weighed(0.741, "a")
+    before = replaced(now, former, lambda *_: pytest.fail("they cannot be paired"))
+    assert before.text() == "≠" and "changed: protocol: flip false / true" in before.sentence()
+    assert Replaced("", (), None, None, False).sentence() == "replaces a result; nothing that is recorded was changed"
+
+
+def test_how_much_there_is():
+    told = Note("cut", "detections are cut", 3)
+    results = [
+        replace(net("a", 0.7), seconds={"predict": 100.0, "score": 85.0}, notes=(told, "a sentence")),
+        replace(net("b", 0.7, limited=5), notes=(told,)),
+        make("c", status="submitted"),
+        make("d", status="costs_only", reason="no data set was asked for"),
+    ]
+    assert counts(results) == (
+        "2 measured, 1 predicted for a server, 1 for costs only, 0 empty, 0 failed, 1 limited to some images, "
+        "3 min, 1 note"
+    )
+    assert best(results[1:2])[0].among == "limited to 5 images"
 
 
 def for_costs(title):
-    reason = "no data set was asked for"
-    return make(title, status="costs_only", reason=reason)
+    return make(title, status="costs_only", reason="no data set was asked for")
 
 
 def test_entries_that_asked_for_costs_alone_lack_nothing():
-    measured, without = make("a", of("AP", 0.7, (0.6, 0.8))), make("d", status="empty", reason="no")
-    results = [measured, for_costs("b"), for_costs("c"), without]
-    assert words(results).startswith(
-        "4 entries: 1 measured, 2 measured for costs only, 1 without accuracy, because data or weights are missing. "
-    )
+    results = [net("a", 0.7), for_costs("b"), for_costs("c"), make("d", status="empty", reason="no")]
     assert [(item.reason, item.entries) for item in missing(results)] == [("no", ("d",))]
-    assert words([for_costs("a")]) == "1 entry: 1 measured for costs only."
     assert missing([for_costs("a")]) == []
 
 
-def test_what_a_server_judges_is_said_to_wait_for_it():
-    assert words([make("a", status="submitted")]).startswith(
-        "1 entry: 1 predicted for a server that has the ground truth."
-    )
+def test_a_class_that_does_not_occur_is_not_missing():
+    none = of("IoU/wall", None, reason=Reason("wall occurs nowhere"))
+    assert missing([make("a", of("AP", 0.7), none)]) == []
 
 
 def test_costs_that_failed_are_missing_of_their_entry():
@@ -111,11 +143,6 @@ def test_costs_that_failed_are_missing_of_their_entry():
     assert [(item.reason, item.entries) for item in missing(results)] == [(str(failed), ("a",))]
     both = make("c", status="failed", reason=str(failed), costs_reason=failed)
     assert [(item.reason, item.entries) for item in missing([both])] == [(f"failed: {failed}", ("c",))]
-
-
-def test_limited_runs_and_miniatures_are_called_so():
-    assert "limited runs only, comparable with nothing" in words([make("a", of("AP", 0.7), limited=5)])
-    assert "All of them are miniatures" in words([make("a", of("AP", 0.7), miniature=True)])
 
 
 def test_what_is_missing_is_listed_once_entries_before_costs():

@@ -133,10 +133,58 @@ def test_bold_is_per_protocol():
     table = build([*ours, *theirs])
     assert bold(table, 2) == ["b", "d"]
     common = protocol_text({key: value for key, value in PROTOCOL.items() if key != "boxes"})
-    assert table.remarks[0] == (
-        f"Rows follow 2 protocols, and bold compares rows of one only: {common}, "
-        "with boxes detector or boxes ground truth."
-    )
+    assert table.settings == (f"Protocol: {common}, with boxes detector or boxes ground truth.",)
+    assert "Protocol: top-down v1, with what the headings say." in table.short_remarks
+    assert "Bold: the best below its heading." in table.short_remarks
+    assert [(row.name, row.section) for row in table.rows] == [
+        ("a", "boxes detector"), ("b", "boxes detector"), ("c", "boxes ground truth"), ("d", "boxes ground truth"),
+    ]  # fmt: skip
+
+
+def test_a_row_stands_below_the_heading_of_its_data_and_protocol():
+    rows = [
+        make(name, of("AP", 0.6), name=name, protocol=protocol, provenance=Provenance(dataset=DatasetRecord("d", d, 1)))
+        for name, protocol, d in (("a", {}, "1" * 64), ("b", {"flip": False}, "1" * 64), ("c", {}, "2" * 64))
+    ]
+    empty = make("e", status="empty", reason="no weights", name="e")
+    table = build([*rows, empty])
+    assert {row.name: row.section for row in table.rows} == {
+        "a": "flip yes, data 111111111111", "b": "flip no", "c": "flip yes, data 222222222222",
+        "e": "flip yes, data 111111111111",
+    }  # fmt: skip
+    assert [row.section for row in build([rows[0], empty]).rows] == ["", ""]
+
+
+def ranked(results, paired=None):
+    """Names of the rows in bold, and of those underlined."""
+    layout = TableLayout("t", "Title", (ColumnLayout("text", "model"), AP), group="none")
+    (table,) = build_tables(results, Layout("l", (layout,)), {}, paired)
+    return bold(table, 1), [row.name for row in table.rows if row.cells[1].second], table.short_remarks
+
+
+def test_the_second_is_underlined_from_three_rows_on():
+    rows = [make(name, of("AP", value), name=name) for name, value in zip("abcd", (0.6, 0.7, 0.6, 0.5), strict=True)]
+    assert ranked(rows)[:2] == (["b"], ["a", "c"])
+    assert ranked(rows[:2])[:2] == (["b"], [])
+
+
+def test_rows_that_do_not_differ_from_the_best_are_bold_too():
+    def scored(name, value):
+        return make(name, of("AP", value, (value - 0.01, value + 0.01)), name=name)
+
+    rows = [scored(name, value) for name, value in zip("abcd", (0.70, 0.698, 0.696, 0.5), strict=True)]
+    asked = []
+
+    def paired(first, second, metric, number):
+        asked.append((first.name, second.name, metric, number))
+        return {"b": (-0.004, 0.001), "c": (-0.006, -0.001)}[second.name]
+
+    best, second, remarks = ranked(rows, paired)
+    assert (best, second) == (["a", "b"], ["c"])
+    # d is so far from a that their intervals are apart by more than a quarter of their width: nothing is resampled
+    assert asked == [("a", "b", "coco-keypoints", "AP"), ("a", "c", "coco-keypoints", "AP")]
+    assert any("in AP also each row whose paired difference" in text for text in remarks)
+    assert ranked(rows, lambda *_: None)[0] == ["a"]  # no states, no claim
 
 
 def test_lower_costs_are_better_and_bold_only_where_the_layout_says_so():
@@ -288,7 +336,7 @@ def test_rows_are_grouped_by_family_in_the_order_of_the_suite():
 @pytest.mark.parametrize(
     ("second", "labels"),
     [
-        ({"protocol": {"boxes": "ground_truth"}}, ["HRNet-W32 · boxes detector", "HRNet-W32 · boxes ground truth"]),
+        ({"protocol": {"boxes": "ground_truth"}}, ["HRNet-W32", "HRNet-W32"]),
         ({"name": "again"}, ["HRNet-W32 · HRNet-W32", "HRNet-W32 · again"]),
         ({"folder": "runs/b/entries/x"}, ["HRNet-W32 · a", "HRNet-W32 · b"]),
     ],

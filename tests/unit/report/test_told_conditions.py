@@ -7,7 +7,7 @@ from dataclasses import replace
 from report_factory import make, of, spend
 
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
-from hrbench.report.summary import summarise
+from hrbench.report.summary import leaders
 from hrbench.report.table import build_tables
 from hrbench.report.table_remarks import BOLD_COSTS
 from hrbench.types import Measurement, Result, RuntimeSettings
@@ -109,33 +109,14 @@ def test_costs_of_other_dtypes_runtimes_threads_and_inputs_are_not_bold_against_
     assert bold(built) == [False, True] and BOLD_COSTS not in built.remarks
 
 
-def said(results) -> str:
-    parts = ("measured", "interval")
-    built = table(results, replace(LATENCY, parts=parts))
-    return summarise(results, [built])[-1]
-
-
-def with_interval(cost: Measurement) -> Measurement:
-    assert cost.value is not None
-    return replace(cost, interval=(cost.value, cost.value))
-
-
-def test_a_summary_calls_best_only_among_what_is_comparable():
-    rows = [run("A", with_interval(timed(0.3))), run("B", with_interval(timed(0.2))),
-            run("C", with_interval(timed(0.1, dtype="bfloat16")))]  # fmt: skip
-    assert "B is the best of 2 under its conditions, with Latency (ms) 200" in said(rows)
-    grey = [run(name, with_interval(timed(0.1 * place, stability="unstable"))) for place, name in enumerate("DE", 1)]
-    assert said(grey) == "T (Table 1): Latency (ms) is comparable in no row; footnotes tell why."
-    assert "A is measured alone under its conditions" in said([rows[0], *grey])
-
-
 def test_a_summary_names_the_runtime_and_dtype_that_columns_tell():
     score = ColumnLayout("score", "AP", parts=("measured", "interval"))
     first = make("A", of("AP", 0.7, (0.69, 0.71)), published=False)
     second = make("A", of("AP", 0.8, (0.79, 0.81)), name="A-compile", published=False)
     second = replace(second, entry=replace(second.entry, runtime=RuntimeSettings("compile")))
     built = table([first, second], ColumnLayout("text", "runtime"), score)
-    assert "A (compile) is the best of 2" in summarise([first, second], [built])[-1]
+    (one,) = leaders([first, second], [built])
+    assert (one.network, one.among) == ("A (compile)", "best of 2")
 
 
 def test_no_front_joins_an_accuracy_and_a_cost_of_different_dtypes():

@@ -1,0 +1,150 @@
+"""What a terminal says at the end of a run: every entry, the best of each data set, what is missing, how much there is.
+
+Nothing is wider than `WIDTH`, except a path or a command, which are never broken.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hrbench.cli import listing
+from hrbench.cli.text import columns
+from hrbench.types import Measurement, Result
+
+if TYPE_CHECKING:
+    from hrbench.report.summary import Leader
+
+WIDTH = 100
+MAX_MISSING = 8
+"""How many reasons why something is missing are told."""
+
+
+def summary_text(results: Sequence[Result], leaders: Sequence[Leader], notes: Sequence[str], page: Path) -> str:
+    """The whole text.
+
+    leaders: what the first screen of the report says.
+    notes: a line for each.
+    page: the report.
+    """
+    from hrbench.report.summary import counts
+
+    blocks = ["", _entries(results)]
+    more = any(leader.published or leader.change for leader in leaders)
+    if more or sum(bool(result.scores) for result in results) > len(leaders):
+        blocks += ["", _best(leaders)]
+    if told := _missing(results):
+        blocks += ["", *told]
+    if notes:
+        blocks += ["", *map(_wrapped, notes)]
+    return "\n".join([*blocks, "", counts(results), f"report: {page}"])
+
+
+def shortened(text: str, width: int) -> str:
+    """Text that is no longer than a width: what is left out of its middle is an ellipsis.
+
+    >>> shortened("seg_hrnet_miniature-flip", 30), shortened("seg_hrnet_miniature-flip-true", 20)
+    ('seg_hrnet_miniature-flip', 'seg_hrnet_…flip-true')
+    """
+    if len(text) <= width:
+        return text
+    head = width // 2
+    return f"{text[:head]}…{text[len(text) - (width - head - 1) :]}"
+
+
+def _fitted(rows: list[list[str]], shorten: Sequence[int], right: Sequence[int]) -> str:
+    """Rows as aligned text no wider than `WIDTH`: columns that are shortened give way, the widest first.
+
+    shorten: indices of columns of names.
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    over = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+    while over > 0 and (widest := max(shorten, key=lambda i: widths[i])) is not None and widths[widest] > 12:
+        widths[widest] -= 1
+        over -= 1
+    return columns([[shortened(text, width) for text, width in zip(row, widths, strict=True)] for row in rows], right)
+
+
+def _entries(results: Sequence[Result]) -> str:
+    """A line for each entry: its first score with its interval, what a pass takes, and how many operations it is."""
+    rows = [["entry", "score", "points", "95 % interval", "p50 ms", "GMACs", ""]]
+    for result in results:
+        first = next((score for score in result.scores if score.value is not None), None)
+        costs = [_cost(result, "latency"), _cost(result, "macs")]
+        if first is None or first.value is None:
+            rows.append([result.name, "", "-", "", *costs, _status(result)])
+            continue
+        points = listing.show(first.value, first.quantity.unit)
+        ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
+        rows.append([result.name, first.quantity.label, points, ends, *costs, _limited(result)])
+    kept = [i for i in range(7) if i < 4 or any(row[i] for row in rows[1:])]
+    return _fitted([[row[i] for i in kept] for row in rows], [0], [i for i, k in enumerate(kept) if k in (2, 4, 5)])
+
+
+def _cost(result: Result, name: str) -> str:
+    """A cost, of several batches at the smallest; with a star if the machine disturbed it."""
+    from hrbench.cost.quantities import described
+
+    found = [one for one in result.costs if one.quantity.name == name and one.value is not None]
+    one: Measurement | None = min(found, key=lambda each: each.conditions.batch or 0, default=None)
+    if one is None or one.value is None:
+        return ""
+    text = listing.show(one.value, one.quantity.unit, own=described(one.quantity).divisor)
+    return text + ("*" if one.conditions.stability == "unstable" else "")
+
+
+def _limited(result: Result) -> str:
+    """Which images a limited result was measured on: by earlier versions the first ones."""
+    if not result.limited:
+        return ""
+    rule = result.provenance.limit_rule
+    some = f"{result.limited} images only, spread over the set" if rule else f"first {result.limited} images only"
+    return f"{some}: not comparable"
+
+
+def _status(result: Result) -> str:
+    """Why there is no score, in a word or two; the list of what is missing says more."""
+    if result.status == "submitted":
+        return "to be submitted"
+    return "no score" if result.status == "done" else result.status.replace("_", " ")
+
+
+def _best(leaders: Sequence[Leader]) -> str:
+    """A line for each task and data set."""
+    titles = [one.subject.partition(", ")[2] for one in leaders]
+    told = len({*titles}) == len(titles) and all(titles)  # then the task says nothing more
+    rows = [["data set" if told else "task, data set", "best", "score", "95 %", "p50", "GMACs", "publ.", "Δ", "last"]]
+    for one, title in zip(leaders, titles, strict=True):
+        score = " ".join(filter(None, [one.score, one.value]))
+        latency = one.latency.text + ("*" if one.latency.unstable else "")
+        network = one.network or one.reason
+        costs = [latency, one.macs.text, one.published, one.difference, one.change]
+        rows.append([title if told else one.subject, network, score, one.interval, *costs])
+    kept = [i for i in range(9) if i < 4 or any(row[i] for row in rows[1:])]
+    right = [i for i, k in enumerate(kept) if k > 3]
+    return _fitted([[row[i] for i in kept] for row in rows], [0, 1], right)
+
+
+def _missing(results: Sequence[Result]) -> list[str]:
+    """What is missing or failed, and how to get it; what is to be submitted to a server, and where it lies."""
+    from hrbench.report.summary import missing
+
+    lines = []
+    every = missing(results)
+    for one in every[:MAX_MISSING]:
+        names = f"{', '.join(one.entries[:3])}{', ...' if len(one.entries) > 3 else ''}"
+        lines.append(_wrapped(f"missing: {names}: {one.reason}"))
+    if len(every) > MAX_MISSING:
+        lines.append(f"{len(every) - MAX_MISSING} further reasons are in the report")
+    for result in results:
+        if archive := result.provenance.submission:
+            where = Path(result.folder) / archive.file
+            lines.append(_wrapped(f"{result.name}: no public ground truth: submit {where}"))
+    return lines
+
+
+def _wrapped(text: str) -> str:
+    text = " ".join(text.split())
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,37 @@
+"""The collector of cycles is paused, and goes on as it was."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from hrbench.core.collector import PausedCollector
+
+
+@PausedCollector()
+def inner() -> bool:
+    return gc.isenabled()
+
+
+@PausedCollector()
+def outer() -> tuple[bool, bool]:
+    return inner(), gc.isenabled()
+
+
+def test_it_is_paused_until_the_outermost_function_ends():
+    assert gc.isenabled() and outer() == (False, False) and gc.isenabled()
+
+
+def test_an_error_lets_it_go_on():
+    with pytest.raises(ZeroDivisionError), PausedCollector():
+        raise ZeroDivisionError
+    assert gc.isenabled()
+
+
+def test_one_that_was_off_stays_off():
+    gc.disable()
+    try:
+        assert not inner() and not gc.isenabled()
+    finally:
+        gc.enable()
