@@ -16,7 +16,7 @@ _TICK = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class AxisScale:
     """From values to points of the drawing.
 
     low, high: the values at the ends.
@@ -54,8 +54,8 @@ class Area:
     """Where the data lie. box: of the frame."""
 
     box: Box
-    x: Scale
-    y: Scale
+    x: AxisScale
+    y: AxisScale
     format: Format
 
     def __call__(self, x: float, y: float) -> Position:
@@ -67,7 +67,9 @@ class Key:
     """One line of a legend.
 
     shape: of a point, "" for none.
-    line: whether a line goes through it; dash: as of `Path`.
+    line: whether a line goes through it.
+    dash: as of `Path`.
+    hollow, crossed, ring: whether the point is empty, a cross, within a ring.
     """
 
     label: str
@@ -113,7 +115,7 @@ def padded(label: str, values: Sequence[float], before: float, after: float) -> 
     return Axis(label, low - before * span, high + after * span)
 
 
-def ticks_between(axis: Axis, start: float, end: float, font: float, most: int) -> Scale:
+def ticks_between(axis: Axis, start: float, end: float, font: float, most: int) -> AxisScale:
     """A horizontal scale with at most so many numbers, none of which touches another.
 
     start, end: where it lies.
@@ -128,9 +130,9 @@ def ticks_between(axis: Axis, start: float, end: float, font: float, most: int) 
 
 def _scale(
     axis: Axis, start: float, end: float, spans: Callable[[Sequence[str]], list[tuple[float, float]]], most: int
-) -> Scale:
+) -> AxisScale:
     """With as many ticks as have room. spans: from texts to what each takes before and after its tick."""
-    found = Scale(axis.low, axis.high, start, end, axis.logarithmic)
+    found = AxisScale(axis.low, axis.high, start, end, axis.logarithmic)
     for many in range(most, 1, -1):
         values = (log_ticks if axis.logarithmic else linear_ticks)(axis.low, axis.high, many)
         found = replace(found, ticks=tuple(values))
@@ -187,10 +189,10 @@ def number(value: float) -> str:
     return f"{value:,.12g}".replace("-", "−")
 
 
-def numbers(scale: Scale) -> list[tuple[float, str]]:
+def numbers(scale: AxisScale) -> list[tuple[float, str]]:
     """The ticks of an axis with their texts, those of a linear axis with equally many decimals.
 
-    >>> numbers(Scale(0.0, 0.3, 0, 9, ticks=(0.1, 0.15, 0.2)))
+    >>> numbers(AxisScale(0.0, 0.3, 0, 9, ticks=(0.1, 0.15, 0.2)))
     [(0.1, '0.10'), (0.15, '0.15'), (0.2, '0.20')]
     """
     texts = [number(tick) for tick in scale.ticks]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hrbench.report.axes import Axis, Key, Scale, legend, numbers, shortened, ticks_between
+from hrbench.report.axes import Axis, Key, AxisScale, legend, numbers, shortened, ticks_between
 from hrbench.report.grid import Table, TableRow
 from hrbench.report.scene import Artwork, Format, Mark, Path, Scene, Told, Words, artwork, plain, shaped
 from hrbench.report.summary import headline
@@ -103,7 +103,7 @@ def _scene(form: Format, rows: Sequence[_IntervalRow], score: str) -> Scene:
 
 
 def _lines(
-    form: Format, rows: Sequence[_IntervalRow], x: Scale, top: float, step: float, names: float
+    form: Format, rows: Sequence[_IntervalRow], x: AxisScale, top: float, step: float, names: float
 ) -> Iterator[Mark]:
     """A line for each row, under the names of their groups. names: how wide those of the rows may be."""
     font, y, group = form.font, top + 0.2 * form.font, ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hrbench.core import units
-from hrbench.report.axes import Axis, Key, Scale, legend, numbers, padded, shortened, ticks_between
+from hrbench.report.axes import Axis, Key, AxisScale, legend, numbers, padded, shortened, ticks_between
 from hrbench.report.scene import Artwork, Format, Mark, Path, Scene, Told, Words, artwork, plain
 from hrbench.report.strips import TimeStrip
 from hrbench.report.typeface import width
@@ -60,7 +60,7 @@ def _caption(axis: Axis, form: Format, left: float, right: float, y: float) -> W
     return Words((middle, y), text, form.font, "middle")
 
 
-def _row(form: Format, row: TimeStrip, name: str, x: Scale, middle: float, names: float) -> Iterator[Mark]:
+def _row(form: Format, row: TimeStrip, name: str, x: AxisScale, middle: float, names: float) -> Iterator[Mark]:
     font = form.font
 
     def upright(seconds: float, half: float) -> tuple[tuple[float, float], tuple[float, float]]:
