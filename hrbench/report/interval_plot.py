@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hrbench.report.axes import Axis, Key, AxisScale, legend, numbers, shortened, ticks_between
+from hrbench.report.axes import Axis, AxisScale, Key, legend, numbers, shortened, ticks_between
 from hrbench.report.grid import Table, TableRow
 from hrbench.report.scene import Artwork, Format, Mark, Path, Scene, Told, Words, artwork, plain, shaped
 from hrbench.report.summary import headline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hrbench.core import units
-from hrbench.report.axes import Axis, Key, AxisScale, legend, numbers, padded, shortened, ticks_between
+from hrbench.report.axes import Axis, AxisScale, Key, legend, numbers, padded, shortened, ticks_between
 from hrbench.report.scene import Artwork, Format, Mark, Path, Scene, Told, Words, artwork, plain
 from hrbench.report.strips import TimeStrip
 from hrbench.report.typeface import width
