@@ -58,9 +58,8 @@ _TIERS = ("required: an entry whose regression fails", "watched: an entry whose 
 
 def _tasks() -> Iterator[str]:
     from hrbench.core.plugins import names
-    from hrbench.types import FROM_FILES
 
-    return (f"{task}: an entry of this task" for task in (*names("hrbench.tasks"), *FROM_FILES))
+    return (f"{task}: an entry of this task" for task in names("hrbench.tasks"))
 
 
 def _suites_named(config: pytest.Config) -> list[Path]:

@@ -28,24 +28,23 @@ def text_of(analysis: Analysis, width: int, every: bool = False, first: bool = F
 
     width: of a line, in characters.
     every: whether all rows of long tables are shown.
-    first: whether only the first section is.
+    first: whether only the first section is, without what its numbers are.
     """
     width = max(width, NARROWEST)
-    parts = [section_text(one, width, every) for one in analysis.sections[: 1 if first else None]]
+    parts = [section_text(one, width, every, not first) for one in analysis.sections[: 1 if first else None]]
     return "\n\n".join(parts) or "nothing to tell"
 
 
-def section_text(one: AnalysisSection, width: int, every: bool) -> str:
-    """One section: its title, its numbers, what they are."""
+def section_text(one: AnalysisSection, width: int, every: bool, defined: bool = True) -> str:
+    """One section: its title, its numbers, and if `defined` what they are."""
     if isinstance(one, AnalysisTable):
         body = _table(one, width, every)
     elif isinstance(one, AnalysisCurves):
         body = _curves(one, width, every)
     else:
         body = _matrix(one, width, every)
-    said = " ".join(filter(None, [one.definition, f"[{one.source}]" if one.source else ""]))
-    told = textwrap.wrap(said, width - 2, initial_indent="  ", subsequent_indent="  ")
-    return "\n".join([*textwrap.wrap(one.title, width), *body, *told])
+    said = " ".join(filter(None, [one.definition, f"[{one.source}]" if one.source else ""])) if defined else ""
+    return "\n".join([*textwrap.wrap(one.title, width), *body, *_filled(said, width)])
 
 
 def _table(table: AnalysisTable, width: int, every: bool) -> list[str]:
@@ -56,9 +55,9 @@ def _table(table: AnalysisTable, width: int, every: bool) -> list[str]:
     drawn = [""] * len(rows) if lengths is None else [bar(lengths[row]) for row in shown.rows]
     lines = _in_blocks(["", *headings], rows, width, drawn, table.main)
     if shown.left:
-        lines.append(f"  {shown.how}; {units.amount(shown.left, 'row')} more by --all or --json")
+        lines += _filled(f"{shown.how}; {units.amount(shown.left, 'row')} more by --all or --json", width)
     if why := list(dict.fromkeys(table.reasons[place] for place in sorted(table.reasons) if place[0] in shown.rows)):
-        lines += textwrap.wrap(f"–: {'; '.join(why)}", width - 2, initial_indent="  ", subsequent_indent="  ")
+        lines += _filled(f"–: {'; '.join(why)}", width)
     return lines
 
 
@@ -75,7 +74,7 @@ def _curves(curves: AnalysisCurves, width: int, every: bool) -> list[str]:
     lines = _in_blocks([curves.x_label, *names], rows, width, drawn, 0)
     lines.insert(0, f"  {curves.y_label}")
     if len(at) < many:
-        lines.append(f"  {len(at)} of {units.amount(many, 'point')}; the others by --all or --json")
+        lines += _filled(f"{len(at)} of {units.amount(many, 'point')}; the others by --all or --json", width)
     return lines
 
 
@@ -92,7 +91,8 @@ def _matrix(matrix: AnalysisMatrix, width: int, every: bool) -> list[str]:
         [_cut(one.row, LABEL), _cut(one.column, LABEL), f"{one.count:,}", units.percent(one.share)] for one in pairs
     ]
     lines = _in_blocks([matrix.row_label, matrix.column_label, "count", "of the row"], shown, width, left=2)
-    return [*lines, f"  the most frequent pairs; all {len(matrix.rows)} × {len(matrix.columns)} by --all or --json"]
+    size = f"{len(matrix.rows)} × {len(matrix.columns)}"
+    return [*lines, *_filled(f"the most frequent pairs; all {size} by --all or --json", width)]
 
 
 def _in_blocks(
@@ -130,6 +130,11 @@ def _in_blocks(
                 cells.append(row[i].rjust(widths[i]) + ("" if mark is None else f" {mark}"))
             lines.append(("  " + "  ".join(cells)).rstrip())
     return lines
+
+
+def _filled(text: str, width: int) -> list[str]:
+    """A text below the numbers that it is of."""
+    return textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ")
 
 
 def bar(share: float, width: int = BAR) -> str:

@@ -14,7 +14,7 @@ from hrbench.cli.standard_streams import echo_error
 from hrbench.errors import HrbenchError, InputError
 from hrbench.judge.sides import Side
 from hrbench.report.changed_images import Draw, Pictures
-from hrbench.report.figures import data_uri
+from hrbench.report.gallery import data_uri
 from hrbench.store.integrity import changed_files
 from hrbench.types import Result
 

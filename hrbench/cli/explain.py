@@ -49,7 +49,7 @@ def explain(args: Namespace, echo: Echo) -> int:
     alone = len(side.results) == 1
     parts = [_told(side.results[name], one, width, args.every, not alone) for name, one in found.items()]
     if not alone:
-        parts.append(f"The first part of each; all of an entry: hrbench explain {args.run}:ENTRY")
+        parts.append(f"The first part of each; the others, and what the numbers are: hrbench explain {args.run}:ENTRY")
     echo("\n\n".join(parts))
     return 0
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hrbench.core.shown_text import clean
 from hrbench.core.units import with_unit
 from hrbench.types import Event
 
@@ -126,7 +127,7 @@ class Bars:
         self._end()
         if event.kind in ("result", "failed", "note"):
             style = {"failed": "red", "note": "dim"}.get(event.kind)
-            self.console.print(line(event), style=style, markup=False)
+            self.console.print(clean(line(event)), style=style, markup=False)
 
     def _advance(self, event: Event) -> None:
         if self.task is None or self.phase != (event.entry, event.phase):

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from hrbench.core.shown_text import clean
 from hrbench.errors import HrbenchError
 
 READER_LEFT = 141
@@ -40,9 +41,9 @@ def open_standard_streams() -> None:
 
 
 def echo(text: str) -> None:
-    """Prints a text. Raises BrokenPipeError if nobody reads it, OutputError if it cannot be written."""
+    """Prints a cleaned text. Raises BrokenPipeError if nobody reads it, OutputError if it cannot be written."""
     with _written():
-        print(text, flush=True)
+        print(clean(text), flush=True)
 
 
 def flush() -> None:
@@ -87,7 +88,7 @@ class TolerantEcho:
 def echo_error(text: str) -> None:
     """Prints a text on standard error, if it can be written."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(clean(text), file=sys.stderr, flush=True)
     except OSError:
         drop(sys.stderr)
 

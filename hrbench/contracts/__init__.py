@@ -29,6 +29,7 @@ from hrbench.contracts.datasets import (
 from hrbench.contracts.executors import Executor, Job, Outcome
 from hrbench.contracts.metrics import (
     DescribesPredictions,
+    DescribesQuality,
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
@@ -65,6 +66,7 @@ from hrbench.contracts.tasks import (
     OffersProtocols,
     Renders,
     Task,
+    TellsClasses,
     TellsInput,
 )
 
@@ -86,6 +88,7 @@ __all__ = [
     "Deferred",
     "DescribesCount",
     "DescribesPredictions",
+    "DescribesQuality",
     "Evaluated",
     "Executor",
     "FedImages",
@@ -125,6 +128,7 @@ __all__ = [
     "Submits",
     "TakesScales",
     "Task",
+    "TellsClasses",
     "TellsInput",
     "TruthInSeveralFiles",
     "members",

@@ -100,6 +100,14 @@ class DescribesPredictions(Protocol):
 
 
 @runtime_checkable
+class DescribesQuality(Protocol):
+    """A metric that says what its `qualities` are, for a reader of pictures. Checked on the class."""
+
+    quality_is: str
+    """What the quality of an image is, in words that follow "quality: "; it lies in [0, 1], and 1 is best."""
+
+
+@runtime_checkable
 class GainedNumbers(Protocol):
     """A metric that gives numbers which results stored under its version may lack. Checked on the class."""
 

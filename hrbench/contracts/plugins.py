@@ -20,6 +20,7 @@ from hrbench.contracts.datasets import (
 )
 from hrbench.contracts.metrics import (
     DescribesPredictions,
+    DescribesQuality,
     GainedNumbers,
     HasCriteria,
     JudgedByImage,
@@ -48,6 +49,7 @@ from hrbench.contracts.tasks import (
     OffersProtocols,
     Renders,
     Task,
+    TellsClasses,
 )
 
 REQUIRED: Mapping[str, type] = {
@@ -76,6 +78,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ChecksOutput,
         HasNotes,
         Renders,
+        TellsClasses,
         ForwardsAhead,
         FinishesBeside,
     ),
@@ -84,6 +87,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         JudgesAtMost,
         NotesInput,
         DescribesPredictions,
+        DescribesQuality,
         HasCriteria,
         GainedNumbers,
         Analyses,

@@ -28,7 +28,8 @@ class Task(Protocol):
     """Sample -> items -> raw outputs -> prediction: preprocess, predict, postprocess.
 
     Constructed as `use(variant, dataset, protocol)`; picklable. Optional capabilities: `OffersProtocols`,
-    `ChoosesProtocol`, `ChecksOutput`, `TellsInput`, `HasNotes`, `Renders`, `ForwardsAhead`, `FinishesBeside`.
+    `ChoosesProtocol`, `ChecksOutput`, `TellsInput`, `HasNotes`, `Renders`, `TellsClasses`, `ForwardsAhead`,
+    `FinishesBeside`.
     """
 
     Protocol: ClassVar[type]
@@ -115,6 +116,15 @@ class Renders(Protocol):
 
     def draw(self, sample: Sample, rows: Any, path: Path) -> None:
         """Renders one sample with its predictions to `path`, whose suffix says the image format."""
+        ...
+
+
+@runtime_checkable
+class TellsClasses(Protocol):
+    """A task that can tell which classes are in an image, by which pictures of a report can be chosen."""
+
+    def classes_in(self, sample: Sample, rows: Any) -> Sequence[str]:
+        """Their names, each once. rows: as `Renders.draw` takes them, of what is annotated where that is known."""
         ...
 
 

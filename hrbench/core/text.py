@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
+
+from hrbench.core.shown_text import clean
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
@@ -38,18 +39,14 @@ def first_sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {first[:200]}".rstrip(": ")
 
 
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
 def last_lines(output: bytes, count: int = 20, width: int = 500) -> str:
     """The last lines that a program printed, without colours and other terminal codes.
 
     >>> last_lines(b"10 %\\r90 %\\r\\x1b[32mdone\\x1b[0m\\n\\n")
     'done'
     """
-    text = _ESCAPES.sub("", output.decode("utf-8", errors="replace")).replace("\r\n", "\n")
-    lines = [_CONTROLS.sub("", line.rpartition("\r")[2]).rstrip() for line in text.split("\n")]
+    text = output.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    lines = [clean(line.rpartition("\r")[2]).rstrip() for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
     return "\n".join(line if len(line) <= width else f"{line[:width]}..." for line in lines[-count:])

@@ -6,12 +6,12 @@
 
 The ids of images are texts, {city}_{sequence}_{frame}; those of classes are label ids. (The names of images in that
 file, {city}_{sequence}_{frame}_gtFine_leftImg8bit.png, are those of no file of Cityscapes, and are not read.)
-Predictions are judged from files; no network is run on it. For that the images themselves need not be there.
+To judge predictions from files the images themselves need not be there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,10 @@ class CityscapesPanoptic:
         """Names cities that do not belong to the official split."""
         more = ", ".join(sorted({*map(_city, self._names)} - set(self.cities))) if self.cities else ""
         return [f"cities that do not belong to Cityscapes {self.split} count as well: {more}"] if more else []
+
+    def truth(self, samples: Sequence[Sample]) -> dict[int | str, Any]:
+        """Sample id -> its segments as annotated, in the form of the task's `rows`."""
+        return panoptic_files.shown(self._truth, samples)
 
     def facts(self) -> dict[str, int]:
         """Counts of what the annotation file lists."""

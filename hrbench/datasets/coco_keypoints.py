@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from hrbench.core.digests import sha256
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
@@ -28,11 +29,12 @@ from hrbench.formats.coco.annotations import (
     read_boxes,
     read_keypoints,
 )
-from hrbench.formats.coco.forms import CocoForm, TruthArea
+from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
 from hrbench.formats.coco.json_faults import refuse_folder
 from hrbench.formats.coco.keypoints import Unseen
+from hrbench.formats.coco.layouts import source_files
 from hrbench.formats.coco.skeletons import COCO, COCO_SIGMAS, Pairs, Skeleton, skeleton_named
-from hrbench.formats.images import image_faults
+from hrbench.formats.images import image_faults, stated_size
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.formats.paths import Paths, checked_paths
@@ -67,8 +69,9 @@ class CocoKeypointsDataset:
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how the
-        annotations deviate from COCO's form (`forms.CocoForm`).
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames, layout,
+        missing_box: how the annotations deviate from COCO's form (`forms.CocoForm`). Another layout than COCO's does
+        not state sizes of images; they are read from their files.
     detection_area, unseen: of its metric (`CocoKeypointAP`).
     max_detections, oks_thresholds, areas, recall_thresholds, per_class: how its metric judges (`CocoKeypointAP`); None
         for COCO's own.
@@ -110,6 +113,8 @@ class CocoKeypointsDataset:
         home: str | None = None,
         frames: Literal["all", "labelled"] = "all",
         metric_args: Mapping[str, Mapping[str, Any]] | None = None,
+        layout: Layout = "coco",
+        missing_box: Literal["refuse", "joints"] = "refuse",
     ) -> None:
         if categories not in ("one", "all"):
             raise UsageError(f"categories: one or all was expected, not {categories!r}")
@@ -129,13 +134,14 @@ class CocoKeypointsDataset:
         self._all = categories == "all"
         self.home = home
         self.form = CocoForm(
-            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames
-        )
+            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames,
+            layout, missing_box,
+        )  # fmt: skip
         self.paths: Paths = checked_paths(paths)
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
-        if annotations is not None:
+        if annotations is not None and layout == "coco":
             refuse_folder(self.folder / annotations)
         official = annotations is None and images is None and self.folder.name == "coco"
         self.orientation: Orientation = checked_orientation(orientation, official)
@@ -187,7 +193,7 @@ class CocoKeypointsDataset:
         """One sentence for each file or image that is not there."""
         home = self.home or (HOME if self._annotations is None else "check the path in the suite")
         gaps = []
-        if not self.target.is_file():
+        if not (self.target.is_file() if self.form.layout != "posetrack18" else self.target.exists()):
             gaps.append(f"annotations are missing: {self.target}; {home}")
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
         if boxes is None and self.server and protocol.get("boxes") != "none":
@@ -273,8 +279,20 @@ class CocoKeypointsDataset:
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
-        files = [self.target] if boxes is None else [self.target, boxes]
+        files = [*source_files(self.target, self.form), *([] if boxes is None else [boxes])]
         return digest_of(files, file_sizes(self.images, self._files.values()))
+
+    def ground_truth_sha256(self) -> str:
+        """SHA-256 (hex) of the annotations, or over those of each video."""
+        files = source_files(self.target, self.form)
+        return sha256(self.target) if files == [self.target] else digest_of(files, {})
+
+    def _read_sizes(self) -> None:
+        """Gives images whose sizes are not stated those of their files, where these are there."""
+        for image in self._content.images if self.form.layout != "coco" else ():
+            path = self.images / self._files[image.id]
+            if not image.width and path.is_file():
+                image.width, image.height = stated_size(path, self.orientation)
 
     # --- people
 
@@ -287,6 +305,7 @@ class CocoKeypointsDataset:
             return {}
         path = self.box_file(str(protocol.get("boxes", "ground_truth")))
         if path is None:
+            self._read_sizes()
             return _ground_truth_boxes(self._content, self._judged)
         return _detected_boxes(path, self._judged, float(protocol.get("image_threshold", 0.0)))
 
@@ -299,13 +318,14 @@ class CocoKeypointsDataset:
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each annotated image: those with boxes in the order of the boxes, then those without boxes."""
         by_image = self.people(protocol)
+        self._read_sizes()
         images = {image.id: image for image in self._content.images}
         order = [image for image in by_image if image in images] + [image for image in images if image not in by_image]
         return [
             Sample(
                 id=image,
                 path=self.images / self._files[image],
-                size=(images[image].width, images[image].height),
+                size=(images[image].width, images[image].height) if images[image].width else None,
                 content=tuple(by_image.get(image, ())),
                 orientation=self.orientation,
             )
@@ -404,8 +424,8 @@ def _ground_truth_boxes(content: KeypointListing, judged: Mapping[int, str]) -> 
                 continue
             x, y, w, h = person.bbox
             x1, y1 = max(0.0, x), max(0.0, y)
-            x2 = min(image.width - 1, x1 + max(0.0, w - 1))
-            y2 = min(image.height - 1, y1 + max(0.0, h - 1))
+            x2 = min((image.width or math.inf) - 1, x1 + max(0.0, w - 1))
+            y2 = min((image.height or math.inf) - 1, y1 + max(0.0, h - 1))
             if person.area > 0 and x2 >= x1 and y2 >= y1 and max(person.keypoints, default=0) != 0:
                 box = (x1, y1, x2 - x1, y2 - y1)
                 kept.setdefault(image.id, []).append(Person(index, box=box, category=_own(person.category_id, judged)))

@@ -4,13 +4,13 @@
     <data>/coco/annotations/panoptic_{split}/*.png      of the archive panoptic_{split}.zip beside the JSON file
     <data>/coco/{split}/*.jpg                           or  <data>/coco/images/{split}/*.jpg
 
-Predictions are judged from files; no network is run on it. For that the images themselves need not be there.
+To judge predictions from files the images themselves need not be there.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -130,6 +130,10 @@ class CocoPanoptic:
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:
         return []
+
+    def truth(self, samples: Sequence[Sample]) -> dict[int | str, Any]:
+        """Sample id -> its segments as annotated, in the form of the task's `rows`."""
+        return panoptic_files.shown(self._truth, samples)
 
     def facts(self) -> dict[str, int]:
         """Counts of what the annotation file lists."""

@@ -167,8 +167,8 @@ class Faces:
         }
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:
-        """Where squares come from if the files have none, and what was found on reading."""
-        return [SQUARES, *self._faces.notes] if self.target.is_dir() else []
+        """Where squares come from if the files have none. What was found on reading is told by the metric."""
+        return [SQUARES] if self.target.is_dir() else []
 
     def facts(self) -> dict[str, int]:
         """Numbers of listed images that exist, of faces, of the faces of each subset, and of occluded landmarks."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import image_faults
@@ -71,7 +73,18 @@ class PanopticFiles:
 
 def scheme_of(truth: PanopticTruth) -> ClassScheme:
     """All categories, in the order of the file."""
-    return ClassScheme(truth.categories.names, tuple(truth.categories.ids.tolist()))
+    categories = truth.categories
+    return ClassScheme(categories.names, tuple(categories.ids.tolist()), things=tuple(categories.things.tolist()))
+
+
+def shown(truth: PanopticTruth, samples: Sequence[Sample]) -> dict[int | str, tuple[np.ndarray, dict[int, int]]]:
+    """Sample id -> (ids (H, W), {id: position of its class}) as annotated."""
+    found = {}
+    for sample in samples:
+        image = truth.images[sample.id]
+        places = zip(image.segments.ids.tolist(), image.segments.category.tolist(), strict=True)
+        found[sample.id] = read_ids(image.png, TRUTH_PNG), dict(places)
+    return found
 
 
 def facts(truth: PanopticTruth) -> dict[str, int]:

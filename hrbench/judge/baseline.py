@@ -152,7 +152,7 @@ def _write_small(source: Path, goal: Path) -> None:
     goal.parent.mkdir(exist_ok=True)
     with Image.open(source) as picture:
         picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-        picture.convert("RGB").save(goal, "JPEG", quality=80)
+        picture.convert("RGB").save(goal, quality=80)  # in the format of its name
 
 
 def names(folder: Path = FOLDER) -> list[str]:

@@ -94,6 +94,7 @@ class MpiiPckh:
         "pixels of the original image; the top left pixel is at (0, 0) in a .npy and at (1, 1) in a .mat",
     )
     oracle = "a plain count, joint by joint,"
+    quality_is = "area under the image's PCKh curve up to 0.5"
     main = "pckh@0.5/mean"
     quantities: tuple[Quantity, ...] = _quantities()
 

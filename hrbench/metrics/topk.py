@@ -74,6 +74,7 @@ class TopK:
         "n01440764/ILSVRC2012_val_00000293,0,217,482,391,97,0.81,0.05,0.03,0.02,0.01",
     )
     oracle = "a plain count, image by image,"
+    quality_is = "1 over the place of the right class among those predicted; at most 0.1 where it is not among them"
     main = "top1"
     quantities: tuple[Quantity, ...] = tuple(_quantity(k) for k in PLACES)
 

@@ -10,7 +10,7 @@ from hrbench.judge.baseline import GALLERY, gallery_digest
 from hrbench.judge.most_changed import MostChanged, ScoreChange, most_changed
 from hrbench.judge.rows import Comparison
 from hrbench.judge.sides import Side
-from hrbench.report.figures import data_uri
+from hrbench.report.gallery import data_uri
 from hrbench.store.integrity import changed_files
 from hrbench.types import Result
 

@@ -24,7 +24,7 @@ from hrbench.report.difference import (
     verdict_text,
 )
 from hrbench.report.forest import forest
-from hrbench.report.page import environment, text_of
+from hrbench.report.page import environment, policy, text_of
 from hrbench.version import __version__
 
 
@@ -46,6 +46,7 @@ def render_comparison(
     rows = [row for row in comparison.rows if row.counts]
     changed = list(changed_entries(comparison, sides))
     blocking = [] if decision is None else list(decision.blocking)
+    css, own_css = text_of("report.css"), text_of("comparison.css")
     return templates.get_template("comparison.html.j2").render(
         comparison=comparison,
         decision=decision,
@@ -61,8 +62,9 @@ def render_comparison(
         classes_judged=any(row.evidence.single_class for row in rows),
         method=method(rows),
         version=__version__,
-        css=text_of("report.css"),
-        own_css=text_of("comparison.css"),
+        css=css,
+        own_css=own_css,
+        policy=policy([css + own_css]),
     )
 
 

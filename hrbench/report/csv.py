@@ -6,8 +6,12 @@ import csv
 import io
 from collections.abc import Sequence
 
+from hrbench.core.shown_text import shown
 from hrbench.report.grid import Column, Table, TableRow
 from hrbench.report.table_cells import Cell
+
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a formula begins with, as wide characters too, which spreadsheets take for the others."""
 
 FIXED = ("table", "row", "kind", "status", "use", "tags", "reasons")
 
@@ -61,13 +65,13 @@ def _doubtful(row: TableRow, columns: Sequence[Column]) -> list[str]:
 
 
 def _clean(text: str) -> str:
-    """One line, and nothing that a spreadsheet would run as a formula.
+    """A heading or a cell in one line (`shown`), with nothing that a spreadsheet would run as a formula.
 
     >>> _clean("=1+1"), _clean("-0.1"), _clean("two\\nlines")
     ("'=1+1", '-0.1', 'two lines')
     """
-    text = " ".join(text.replace("\0", " ").split())
-    if text[:1] in "=+-@" and text:
+    text = " ".join(shown(text).split())
+    if text[:1] in _FORMULA and text:
         try:
             float(text)
         except ValueError:

@@ -25,6 +25,7 @@ from hrbench.core.resources import shared
 from hrbench.errors import HrbenchError
 from hrbench.report.summary import Leader
 from hrbench.store.analyses import FILE as ANALYSIS
+from hrbench.store.side_by_side import FOLDER, INDEX
 from hrbench.types import Result
 from hrbench.version import __version__
 
@@ -43,6 +44,7 @@ def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
         {
             "results": [_of_result(result) for result in results],
             "stated": [repr(each) for each in stated],
+            "pictures": _facts({Path(result.folder).parents[1] / FOLDER / INDEX for result in results}),
             "published": _facts(shared("reports/published").glob("*.yaml")),
             "code": _facts(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE),
             "versions": [__version__, *(installed_version(name) for name in ("jinja2", "numpy", "pandas"))],

@@ -23,11 +23,11 @@ ROWS, SOME = 18, 8
 MATRIX, PAIRS = 12, 8
 """A matrix of at most so many columns stands whole in the page, of a larger one its most frequent pairs."""
 
-LINES, POINTS, DOTTED = 6, 61, 20
+LINES, POINTS, DOTTED = 6, 51, 20
 """Of a section of curves so many lines are drawn, each through at most so many points; few points are marked."""
 
 _WIDTH, _HEIGHT = 300, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 6, 6, 32
+_LEFT, _RIGHT, _TOP, _BOTTOM = 30, 6, 17, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ShownCell:
     """A number as text.
 
     why: there is none.
-    bar: its length in 60ths, None for no bar.
+    bar: its length in twentieths, None for no bar.
     heat: 0 to 9, of a count.
     """
 
@@ -147,7 +147,7 @@ def _table(table: AnalysisTable, about: int) -> ShownPart:
                 ShownCell(
                     text,
                     table.reasons.get((row, column), ""),
-                    round(60 * lengths[row]) if lengths is not None and column == table.main else None,
+                    round(20 * lengths[row]) if lengths is not None and column == table.main else None,
                 )
                 for column, text in enumerate(cells[row])
             ),
@@ -187,17 +187,16 @@ def curves_svg(curves: AnalysisCurves) -> str:
     names = ", ".join(curves.names[:LINES])
     title = escape(f"{curves.title}: {names}")
     found = [f'<svg class="curves" role="img" aria-label="{title}" viewBox="0 0 {_WIDTH} {_HEIGHT}">']
-    for value in _ticks(*x_range):
-        at = _across(value, x_range)
-        found.append(f'<path class="grid" d="M{at} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
-        found.append(f'<text class="x" x="{at}" y="{_HEIGHT - _BOTTOM + 12}">{value:g}</text>')
-    for value in _ticks(*y_range):
-        at = _down(value, y_range)
-        found.append(f'<path class="grid" d="M{_LEFT} {at}H{_WIDTH - _RIGHT}"/>')
-        found.append(f'<text class="y" x="{_LEFT - 4}" y="{at}" dy="3">{value:g}</text>')
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    found.append(f'<text class="x" x="{middle:g}" y="{_HEIGHT - 5}">{escape(curves.x_label)}</text>')
-    found.append(f'<text class="top" x="{_LEFT + 4}" y="{_TOP + 9}">{escape(curves.y_label)}</text>')
+    across = [(_across(value, x_range), value) for value in _ticks(*x_range)]
+    down = [(_down(value, y_range), value) for value in _ticks(*y_range)]
+    grid = [f"M{at} {_TOP}V{_HEIGHT - _BOTTOM}" for at, _ in across]
+    grid += [f"M{_LEFT} {at}H{_WIDTH - _RIGHT}" for at, _ in down]
+    found.append(f'<path class="grid" d="{"".join(grid)}"/>')
+    found += [f'<text class="x" x="{at}" y="{_HEIGHT - _BOTTOM + 12}">{value:g}</text>' for at, value in across]
+    found += [f'<text class="y" x="{_LEFT - 4}" y="{at}" dy="3">{value:g}</text>' for at, value in down]
+    middle = (_LEFT + _WIDTH - _RIGHT) // 2
+    found.append(f'<text class="x" x="{middle}" y="{_HEIGHT - 4}">{escape(curves.x_label)}</text>')
+    found.append(f'<text x="2" y="9">{escape(curves.y_label)}</text>')
     if curves.diagonal:
         ends = [max(x_range[0], y_range[0]), min(x_range[1], y_range[1])]
         line = "L".join(f"{_across(end, x_range)} {_down(end, y_range)}" for end in ends)
@@ -247,11 +246,11 @@ def _ticks(low: float, high: float) -> list[float]:
     return [float(f"{step * (first + i):.10g}") for i in range(7) if step * (first + i) <= high + step * 1e-9]
 
 
-def _across(value: float, ends: tuple[float, float]) -> str:
+def _across(value: float, ends: tuple[float, float]) -> int:
     share = (value - ends[0]) / (ends[1] - ends[0])
-    return f"{_LEFT + share * (_WIDTH - _LEFT - _RIGHT):.4g}"
+    return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT))
 
 
-def _down(value: float, ends: tuple[float, float]) -> str:
+def _down(value: float, ends: tuple[float, float]) -> int:
     share = (value - ends[0]) / (ends[1] - ends[0])
-    return f"{_TOP + (1 - share) * (_HEIGHT - _TOP - _BOTTOM):.4g}"
+    return round(_TOP + (1 - share) * (_HEIGHT - _TOP - _BOTTOM))

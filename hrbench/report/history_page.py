@@ -10,7 +10,7 @@ from hrbench.core import units
 from hrbench.judge.history import History
 from hrbench.judge.trend import Trend
 from hrbench.report import trend as words
-from hrbench.report.page import environment, text_of
+from hrbench.report.page import environment, policy, text_of
 from hrbench.report.trend_plot import plot
 from hrbench.version import __version__
 
@@ -24,12 +24,14 @@ def render_history(history: History, trends: Sequence[Trend]) -> str:
         date=lambda release: units.date(release.date) if release.date else "–",
     )  # fmt: skip
     changed = [one for one in trends if any(row.change is not None for row in words.trend_rows(one))]
+    css, own_css = text_of("report.css"), text_of("history.css")
     return templates.get_template("history.html.j2").render(
         history=history,
         trends=trends,
         changed=changed,
         number=units.amount,
         version=__version__,
-        css=text_of("report.css"),
-        own_css=text_of("history.css"),
+        css=css,
+        own_css=own_css,
+        policy=policy([css + own_css]),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -15,12 +15,14 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from hrbench.core import units
+from hrbench.core.shown_text import shown
 from hrbench.core.text import last_lines
-from hrbench.report import figures, machines, page, summary
+from hrbench.report import machines, page, summary
 from hrbench.report.csv import render_csv
 from hrbench.report.explained import explanations
 from hrbench.report.figure_set import FOLDER, FigureSet, figure_set, file_stem
 from hrbench.report.former import Replaced
+from hrbench.report.gallery import Gallery, gallery
 from hrbench.report.grid import Column, Table, TableRow, marker, part_heading, spanning, titled
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
@@ -69,6 +71,7 @@ class _SharedFacts:
     known: dict[Facts, int] = field(default_factory=dict)
 
     def number(self, facts: Facts) -> int:
+        facts = tuple((shown(name), shown(text)) for name, text in facts)
         return self.known.setdefault(facts, len(self.known))
 
     def of(self, cell: Cell) -> str:
@@ -96,6 +99,7 @@ def render_html(
     with_files: bool = False,
     replaced: Sequence[Replaced | None] = (),
     leaders: Sequence[Leader] | None = None,
+    pictures: Gallery | None = None,
 ) -> str:
     """The whole page.
 
@@ -114,6 +118,7 @@ def render_html(
     with_files: whether the files of the figures lie beside the page, which then leads to them.
     replaced: of each result what it took the place of; () for nothing.
     leaders: what the first screen says of each task and data set; found if None.
+    pictures: of these results; by default all of them, within the page.
     """
     if tables is None:
         tables = build_tables(results, layout, read_published(layout) if published is None else published)
@@ -122,7 +127,9 @@ def render_html(
     facts = _SharedFacts()
     template = _environment().get_template("report.html.j2")
     labels = row_labels(results)
-    with_images = [(result, label) for result, label in zip(results, labels, strict=True) if result.drawings]
+    css, script = page.text_of("report.css") + page.text_of("explained.css"), page.text_of("report.js")
+    script += page.text_of("pictures.js")
+    pictures = gallery(results, labels, folder_of) if pictures is None else pictures
     return template.render(
         title=title or layout.title or "Results",
         leaders=summary.leaders(results, tables, replaced) if leaders is None else leaders,
@@ -136,7 +143,7 @@ def render_html(
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
         plots=drawn.plots,
-        gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
+        gallery=pictures,
         explained=explanations(results, labels),
         missing=missing(results),
         strips=drawn.strips,
@@ -157,15 +164,24 @@ def render_html(
         downloads=_downloads(tables),
         facts=facts,
         facts_of=facts.of,
-        css=page.text_of("report.css") + page.text_of("explained.css"),
-        script=page.text_of("report.js"),
+        css=css,
+        script=script,
+        policy=page.policy([css], [script]),
     )
 
 
 @cache
 def _environment() -> Environment:
     environment = page.environment()
-    environment.globals.update(headings=headings, marker=marker, front=MARK, body=_body, input_of=_input)
+    environment.globals.update(
+        headings=headings,
+        narrow_order=narrow_order,
+        narrow_headings=narrow_headings,
+        marker=marker,
+        front=MARK,
+        body=_body,
+        input_of=_input,
+    )
     environment.filters.update(svg=Markup, drawing=_drawing, units_size=units.size, miniature=is_miniature)
     return environment
 
@@ -203,6 +219,25 @@ def headings(columns: Sequence[Column]) -> list[list[Heading]]:
                     lines[-1].append(_leaf(leaf, part_heading(leaf, leaves), index + offset, 1))
             index += len(leaves)
     return lines
+
+
+def narrow_order(table: Table, headline: int | None) -> list[int]:
+    """Indices of a table's columns as a narrow screen shows them: the model, the main score with all its parts, the
+    others; [] if that is their order already.
+    """
+    if headline is None:
+        return []
+    quantity = table.columns[headline].quantity
+    every = range(len(table.columns))
+    main = [index for index in every[1:] if table.columns[index].quantity == quantity]
+    order = [0, *main, *(index for index in every[1:] if index not in main)]
+    return [] if order == list(every) else order
+
+
+def narrow_headings(table: Table, order: Sequence[int]) -> list[list[Heading]]:
+    """The heading cells of columns in another order; they keep the indices of their columns."""
+    lines = headings([table.columns[index] for index in order])
+    return [[one if one.column is None else replace(one, column=order[one.column]) for one in line] for line in lines]
 
 
 def _leaf(column: Column, text: str, index: int, rows: int) -> Heading:
@@ -346,6 +381,6 @@ def _downloads(tables: Sequence[Table]) -> list[tuple[str, str, str]]:
         "LaTeX": ("report.tex", "application/x-tex", render_latex(tables)),
     }
     return [
-        (label, file, f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}")
+        (label, file, Markup(f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"))
         for label, (file, kind, text) in texts.items()
     ]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from hrbench.core.shown_text import shown
 from hrbench.report.grid import Column, Table, TableRow, headed, marker, spanning
 from hrbench.report.latex_fit import COLSEP, COLUMN, PAGE, Fitted, fitted, is_parted, section_lines
 from hrbench.report.latex_widths import text_width
@@ -83,7 +84,7 @@ def escape(text: str) -> str:
     >>> escape("50 % of a_b & c"), escape("−0.1"), escape("naïve 网")
     ('50 \\% of a\\_b \\& c', '$-$0.1', 'naïve U+7F51')
     """
-    return "".join(map(_character, " ".join(text.split())))
+    return "".join(map(_character, " ".join(shown(text).split())))
 
 
 def _character(character: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hrbench.core.shown_text import shown
 from hrbench.report.grid import Column, Table, TableRow, headed, marker, titled
 from hrbench.report.pareto import MARK
 from hrbench.report.table_cells import Cell
@@ -21,7 +22,7 @@ def escape(text: str) -> str:
     >>> escape("a|b *c* <d>\n_e_")
     'a\\|b \\*c\\* &lt;d&gt; \\_e\\_'
     """
-    text = " ".join(text.split())
+    text = " ".join(shown(text).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_|\[\]~$])", r"\\\1", text)
 

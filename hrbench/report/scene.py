@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from hrbench.core.shown_text import shown
+
 SERIES = tuple(f"series-{number}" for number in range(1, 7))
 """Names of the colours of families; the others are ink, soft, rule and paper."""
 SHAPES = ("disc", "square", "diamond", "triangle")
@@ -158,4 +160,4 @@ def cross(at: Position, radius: float, **style: str | float) -> Path:
 
 def plain(text: str) -> str:
     """One line without characters that cannot be printed, which XML forbids."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join("".join(c if c.isprintable() else " " for c in shown(text)).split())

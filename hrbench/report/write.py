@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hrbench.core.collector import PausedCollector
-from hrbench.core.files import write_whole
+from hrbench.core.files import link, whole_folder, write_whole
 from hrbench.errors import UsageError
 from hrbench.report import current, machines, ties
 from hrbench.report.choose import choose_layout, unshown
 from hrbench.report.csv import render_csv
 from hrbench.report.figure_set import figure_set, write_figures
 from hrbench.report.former import former_results, replaced
+from hrbench.report.gallery import BESIDE, EMBEDDED, gallery
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import read_published
+from hrbench.report.rows import row_labels
 from hrbench.report.summary import Leader, leaders
 from hrbench.report.table import build_tables
 from hrbench.types import Result
@@ -97,12 +100,13 @@ def write(
     written = write_figures(drawn, folder, _REMEDY) if drawn is not None else []
 
     def page() -> str:
-        return render_html(
+        pictures = gallery(results, row_labels(results), folder_of, folder, EMBEDDED)
+        text = render_html(
             results,
             layout,
             machines.merge(environments),
             "\n\n".join(text for text in dict.fromkeys(suites) if text),
-            lambda result: Path(result.folder),
+            folder_of,
             title=title,
             published=published,
             options=options,
@@ -113,7 +117,10 @@ def write(
             replaced=before,
             leaders=led,
             with_files=True,
+            pictures=pictures,
         )
+        _put_beside(folder / BESIDE, pictures.copies)
+        return text
 
     def numbers() -> str:
         from hrbench.report.numbers import render_json
@@ -144,3 +151,18 @@ def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
     if not formats:
         raise UsageError(f"no format was chosen of {', '.join(FORMATS)}")
     return tuple(one for one in FORMATS if one in formats)
+
+
+def folder_of(result: Result) -> Path:
+    """Where the pictures of a result lie."""
+    return Path(result.folder)
+
+
+def _put_beside(folder: Path, copies: Mapping[str, Path]) -> None:
+    """Pictures that a page refers to and that do not lie below its folder. Those of an earlier page are removed."""
+    if not copies:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with whole_folder(folder, remedy="choose a folder with --out") as part:
+        for name, path in copies.items():
+            link(path, part / name)

@@ -101,7 +101,9 @@ def _scored_result(
 
     started = time.perf_counter()
     missing = partial(parts.dataset.missing, precomputed.NO_PROTOCOL)
-    drawings, render_notes = render_images(parts.task, parts.metrics[0], samples, scored.state, folder, missing)
+    drawings, render_notes = render_images(
+        parts.task, parts.metrics[0], samples, scored.state, folder, missing, parts.dataset, settings.images
+    )
     seconds["draw"] = time.perf_counter() - started
 
     provenance = _with_scoring_record(parts, predicted.provenance, len(predicted.samples))

@@ -21,6 +21,8 @@ from hrbench.runner.pictures import render_judged
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.prepare import verify_weights_fit
 from hrbench.runner.settings import Settings
+from hrbench.runner.side_by_side import of_builtins as groups_of_builtins
+from hrbench.runner.side_by_side import render_groups
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Entry, Event, Measurement, Remark, Result
 
@@ -131,6 +133,16 @@ def pictures(emit: Emit, **request: Any) -> dict[str, Any]:
     wanted = {name: request[name] for name in ("metric", "images", "digest", "sides")}
     folder = Path(request["folder"])
     return {"pictures": render_judged(entry, settings, **wanted, folder=folder, on_event=_events(emit))}
+
+
+def side_by_side(emit: Emit, **request: Any) -> dict[str, Any]:
+    """Renders the same images for several networks, as `side_by_side.render_groups` does.
+
+    request: of `request`, with `groups` (JSON values of `Group`) and `folder`.
+    Returns {"groups": JSON values of `SideBySide`}.
+    """
+    groups, settings = groups_of_builtins(request["groups"]), Settings.of_plain(request["settings"])
+    return {"groups": msgspec.to_builtins(render_groups(groups, settings, Path(request["folder"]), _events(emit)))}
 
 
 def costs_of(returned: Mapping[str, Any]) -> tuple[Measurement, ...]:

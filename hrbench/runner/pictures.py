@@ -14,7 +14,7 @@ from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.precomputed import NO_PROTOCOL, dataset_digest, prediction_file
 from hrbench.runner.prepare import metric_of, missing_parts
 from hrbench.runner.settings import Settings
-from hrbench.types import FROM_FILES, Entry, Event, Sample
+from hrbench.types import Entry, Event, Sample
 
 TRUTH = "ground truth"
 """Kind of picture of what is annotated; the others are named after the sides."""
@@ -46,8 +46,6 @@ def render_judged(
     """
     dataset, samples = _judged(entry, settings.data, images, digest)
     assert entry.dataset is not None
-    if entry.dataset.task in FROM_FILES:
-        raise MissingError(f"predictions of {entry.dataset.task} are not rendered")
     task: Task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, dataset, entry.protocol)
     if not isinstance(task, Renders):
         raise MissingError(f"the task {entry.dataset.task} renders no images")

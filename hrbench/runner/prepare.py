@@ -26,7 +26,7 @@ from hrbench.runner.score import metric_args_of, unknown_options
 from hrbench.runner.settings import Settings
 from hrbench.runner.shared_parts import SharedParts, protocol_key, row_key
 from hrbench.store import keys
-from hrbench.types import FROM_FILES, NOT_READ, DatasetRow, Entry, Missing, Reason, Remark, Result, WeightsRecord
+from hrbench.types import NOT_READ, DatasetRow, Entry, Missing, Reason, Remark, Result, WeightsRecord
 
 if TYPE_CHECKING:
     from torch import nn
@@ -254,8 +254,7 @@ def _with_predictions(parts: Assembled) -> Assembled:
         parts.predictions_digest = precomputed.content_digest(Path(entry.predictions))
         parts.target_digest = precomputed.target_digest(parts.dataset)
         parts.dataset_digest = precomputed.dataset_digest(entry, parts.dataset)
-        if entry.dataset.task not in FROM_FILES:
-            parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
+        parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
         parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]
     return parts
 

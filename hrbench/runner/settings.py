@@ -21,6 +21,7 @@ class Settings:
     rescore: score the stored predictions again; run no network and measure no cost.
     in_process: run entries in this process, for debuggers; recorded in every result made so.
     redo_unstable: measure stored costs that the machine disturbed again.
+    images: how many images of each kind are rendered, as the suite says; no number depends on it.
     """
 
     data: Path = Path("data")
@@ -32,6 +33,7 @@ class Settings:
     rescore: bool = False
     in_process: bool = False
     redo_unstable: bool = False
+    images: int = 3
 
     def plain(self) -> dict[str, Any]:
         """JSON values, for another process; `of_plain` gives back equal settings."""

@@ -23,6 +23,7 @@ from hrbench.store import format_1
 from hrbench.store.former_criteria import with_former_criteria
 from hrbench.types import (
     Conditions,
+    Drawing,
     Measurement,
     MetricRecord,
     Provenance,
@@ -36,7 +37,7 @@ from hrbench.types import (
 FORMAT = 2
 """Version of result.json; raised if an older hrbench could misread a newer file."""
 
-_SPARSE = (Conditions, Measurement, MetricRecord, Provenance, Quantity, Reason, RuntimeSettings, WeightsRecord)
+_SPARSE = (Conditions, Drawing, Measurement, MetricRecord, Provenance, Quantity, Reason, RuntimeSettings, WeightsRecord)
 """Classes whose defaults mean that something does not exist; of all other classes every field is written."""
 
 

@@ -2,7 +2,8 @@
 
     runs/pose/
       suite.yaml run.json environment.json report.html report.md report.csv report.tex
-      entries/<entry>/result.json predictions.json|predictions.npy states.npz drawings/*.jpg
+      entries/<entry>/result.json predictions.json|predictions.npy states.npz drawings/*.webp
+      pictures/index.json */*.webp     of the same images for several networks
       superseded/<entry>.<n>/...      results that a changed suite, weights or data replaced
 
 Every file is written under a temporary name and renamed, and an entry's folder appears whole or not at all. So an

@@ -96,6 +96,16 @@ class DatasetFields(BaseModel):
         description="Points: what files count the top left pixel as (faces in .pts files: 1; MPII's predictions).",
         json_schema_extra={"enum": [0, 1]},
     )
+    layout: Any = Field(
+        None,
+        description="Keypoints: AI Challenger's or PoseTrack18's own annotations (a folder of its videos' files).",
+        json_schema_extra={"enum": ["coco", "ai-challenger", "posetrack18"]},
+    )
+    missing_box: Any = Field(
+        None,
+        description="Keypoints: joints makes the box of a person without one of the labelled joints.",
+        json_schema_extra={"enum": ["refuse", "joints"]},
+    )
     skeleton: Any = Field(
         None,
         description="Keypoints: the joints of a public set, with OKS constants and mirror pairs.",

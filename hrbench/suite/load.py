@@ -27,11 +27,13 @@ from hrbench.suite.entries import entry
 from hrbench.suite.gate import policy_of
 from hrbench.suite.matrix import _expand, _merge, _override
 from hrbench.suite.naming import name_entries
-from hrbench.suite.schema import EntryFields, suite_schema
+from hrbench.suite.schema import EntryFields, ReportFields, suite_schema
 from hrbench.suite.validate import _check, _checked_top
 from hrbench.types import Entry, Known, Suite
 
 __all__ = ["find_suite", "load_suite", "suite_names", "suite_schema"]
+
+IMAGES: int = ReportFields.model_fields["images"].default
 
 
 def load_suite(
@@ -82,6 +84,7 @@ def load_suite(
             *((f"--limit {limit}",) if limit else ()),
         ),
         partial=only is not None,
+        images=_images(root),
     )
 
 
@@ -116,6 +119,13 @@ def _text(path: Path) -> str:
         raise UsageError(f"{path}: not a text file in UTF-8 (byte {error.start})") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _images(root: Node) -> int:
+    """`report: {images: N}`, whose form is checked already."""
+    report = root.get("report")
+    node = report.get("images") if report is not None else None
+    return IMAGES if node is None else int(node.value)
 
 
 def _string(root: Node, key: str) -> str:

@@ -20,7 +20,7 @@ from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.errors import HrbenchError
 from hrbench.suite.context import Context, explain
-from hrbench.types import FROM_FILES, TASKS, DatasetRow, Variant
+from hrbench.types import TASKS, DatasetRow, Variant
 
 VERSION = "version"  # of a protocol: only its author changes it
 COLOURS = ("colour", "mean", "std")  # of a network
@@ -150,11 +150,9 @@ def _without(
 
     Arguments as of `protocol`.
     """
-    if (row is None and task in TASKS) or (task in FROM_FILES and variant is not None and not variant.use):
+    if row is None and task in TASKS:
         return {}
-    if task in FROM_FILES:
-        context.problems.add(at, f"{task} is judged from files alone: give `predictions` in place of a model")
-    elif task in TASKS:
+    if task in TASKS:
         context.problems.add(at, f"{task} has no protocol in this version: leave dataset out to measure costs")
     else:
         context.problems.add(at, f"no task is called {task!r}; {suggestion(task, [*context.known.protocols])}")

@@ -13,7 +13,7 @@ from hrbench.core import plugins
 from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.suite.protocols import merge_settings
-from hrbench.types import FROM_FILES, DatasetRow, Known, LibraryInput, Variant
+from hrbench.types import DatasetRow, Known, LibraryInput, Variant
 
 
 def known(fetch: bool = False) -> Known:
@@ -70,9 +70,7 @@ def library_input(
 
 
 def protocol_for(row: DatasetRow, variant: Variant | None = None) -> dict[str, Any]:
-    """Every field of the protocol that evaluates a data set unless a suite changes it; {} for predictions in files."""
-    if row.task in FROM_FILES:
-        return {}
+    """Every field of the protocol that evaluates a data set unless a suite changes it."""
     named = named_protocols(row.task, "" if variant is None else variant.use)
     preferred = "" if variant is None else variant.protocol.get("name", "")
     return merge_settings(named.get(preferred) or next(iter(named.values())), variant, row)

@@ -211,6 +211,16 @@ class EntryFields(Common):
     )
 
 
+class ReportFields(Strict):
+    """What the report shows beside the numbers."""
+
+    images: Annotated[int, Field(ge=0, le=50)] = Field(
+        3,
+        description="How many images of each kind are rendered: an entry's worst and typical ones, and of the networks "
+        "on one data set those that were worst in the mean, that differed most, and typical ones. 0 for none.",
+    )
+
+
 class SuiteFields(Strict):
     """A suite of hrbench: which networks are measured, on what, and how."""
 
@@ -224,6 +234,7 @@ class SuiteFields(Strict):
     suite: Annotated[str, Field(pattern=SAFE_NAME)] = Field(description="Name of the suite and of its run folder.")
     title: str = Field("", description="Heading of the report.")
     table: str = Field("", description="Layout of the table: the name of one that ships, or a file.")
+    report: ReportFields | None = Field(None, description="What the report shows beside the numbers.")
     gate: GateFields | None = Field(None, description="What `hrbench gate` holds a run of the suite to.")
     defaults: Defaults | None = Field(None, description="Values for every entry that does not override them.")
     models: Annotated[list[Model], Field(min_length=1)] | None = Field(
@@ -304,5 +315,6 @@ def keys_at(path: Sequence[str | int]) -> tuple[str, ...]:
         "runtime": RuntimeFields,
         "runtimes": RuntimeFields,
         "weights": WeightsFields,
+        "report": ReportFields,
     }
     return tuple(kinds.get(last, EntryFields).model_fields)

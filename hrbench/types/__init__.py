@@ -13,7 +13,7 @@ from __future__ import annotations
 from hrbench.types.analyses import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable
 from hrbench.types.conditions import BatchTime, Conditions
 from hrbench.types.measurements import Better, Measurement, Quantity, Unit
-from hrbench.types.networks import FROM_FILES, NOT_READ, TASKS, LibraryInput, ModelRef, RuntimeSettings, Variant
+from hrbench.types.networks import NOT_READ, TASKS, LibraryInput, ModelRef, RuntimeSettings, Variant
 from hrbench.types.notes import Missing, Note, Reason, Remark
 from hrbench.types.policies import Floor, Margin, Policy, Rule, Tier, Waiver
 from hrbench.types.results import (
@@ -32,7 +32,6 @@ from hrbench.types.states import ByImage, State
 from hrbench.types.suites import DatasetRow, Entry, Known, Suite
 
 __all__ = [
-    "FROM_FILES",
     "NOT_READ",
     "TASKS",
     "Analysis",

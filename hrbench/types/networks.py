@@ -7,12 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-TASKS = ("pose", "segmentation", "detection", "classification", "landmarks", "backbone")
+TASKS = ("pose", "segmentation", "panoptic", "detection", "classification", "landmarks", "backbone")
 """What networks are made for. Costs are measured for all of them; for a backbone there is nothing else to measure."""
-
-
-FROM_FILES = ("panoptic",)
-"""Tasks of which predictions in files are judged, and no network is run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,25 @@ from hrbench.types.suites import Entry
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A rendered prediction: an image file in the entry's folder, with its caption."""
+    """A rendered prediction: an image file in the entry's folder, with its caption.
+
+    file: picture of what was predicted.
+    sample: id of the image.
+    kind: why it was chosen.
+    quality: how good the prediction is by the first metric, in [0, 1]; None without ground truth.
+    truth: file of the picture of what is annotated; "" if there is none.
+    classes: names of the classes in the image.
+    quality_is: what `quality` is, in words.
+    """
 
     file: str
     sample: int | str
     kind: Literal["worst", "typical"]
     caption: str
+    quality: float | None = None
+    truth: str = ""
+    classes: tuple[str, ...] = ()
+    quality_is: str = ""
 
 
 @dataclass(frozen=True, slots=True)

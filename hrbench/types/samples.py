@@ -80,12 +80,14 @@ class ClassScheme:
         of the synsets of ImageNet: then 0..C-1).
     palette: C colours (red, green, blue), 0 to 255; () for none.
     flip_pairs: (left, right) indices exchanged by a mirror (LIP).
+    things: of each class whether it is of things that are counted; () where nothing says (panoptic sets do).
     """
 
     names: tuple[str, ...]
     ids: tuple[int, ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
+    things: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Prediction:
     """What was predicted for one image, in the frame of the original image.
 
     Pose and detection: a list of COCO results rows (dicts). Segmentation: class indices (H, W) uint8, or uint16 for
-    more than 255 classes. Classification: (class indices (k,), scores (k,)), best first.
+    more than 255 classes. Classification: (class indices (k,), scores (k,)), best first. Panoptic: (segment ids
+    (H, W), 0 for none; a list of {"id", "category_id"}, one for each).
     """
 
     sample: int | str

@@ -99,6 +99,7 @@ class Suite:
     names: names of all its entries, also of those that --only leaves out.
     options: options of the command line, as written there ("--limit 3").
     partial: whether entries were chosen with --only.
+    images: how many images of each kind are rendered for the report.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Suite:
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     partial: bool = False
+    images: int = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,12 @@ def folder(tmp_path_factory) -> Path:
                 "dataset": "cofw-test",
                 "weights": "own",
             },
+            {"name": "beside", "predictions": "beside.npy", "dataset": "300w-full-pts"},
         ],
     }
     faces.cofw(folder / "data/cofw/COFW_test_color.mat")
+    beside = faces.full_300w(folder / "data/300w")
+    np.save(folder / "beside.npy", np.array([*beside.values()]) + 1)
     (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
     arguments = ["run", str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(folder / "run")]
     assert main([*arguments, "--device", "cpu", "--plain", "--in-process"]) == 0
@@ -104,6 +107,15 @@ def test_images_inside_a_matlab_file_are_run(folder: Path) -> None:
     assert result.scores[0].n == 3 and result.scores[0].value is not None
     assert np.load(folder / "run/entries/inside/predictions.npy").shape == (3, 29, 2) and any(result.drawings)
     assert "COFW" in (folder / "run/report.md").read_text()
+
+
+def test_files_beside_their_images_are_scored_from_0(folder: Path) -> None:
+    result = next(one for one in hrbench.load(folder / "run") if one.name == "beside")
+    found = {one.quantity.name: one for one in result.scores}
+    assert found["nme"].n == 6 and found["nme/common"].n == 4 and found["nme/challenge"].n == 2
+    notes = " ".join(map(str, result.notes))
+    assert "(1.00, 1.00) px from the annotated ones" in notes and "(option origin: 0)" in notes
+    assert "lfpw/testset: 2 faces; 300W has 224 there" in notes
 
 
 def test_a_prediction_is_that_of_the_crop_alone(folder: Path) -> None:

@@ -110,7 +110,10 @@ def test_a_network_of_heatmaps_is_refused_without_boxes(bench, capsys):
     assert "protocol.boxes is annotated" in said
 
 
-def test_poses_decoded_by_three_protocols_are_judged_and_compared(tmp_path, capsys):
+DECODED = ("top-down", "dark", "udp", "udp-combined")
+
+
+def test_poses_decoded_by_four_protocols_are_judged_and_compared(tmp_path, capsys):
     for run, worse in (("base", False), ("head", True)):
         (tmp_path / run).mkdir()
         entries = draw(tmp_path / run, worse)
@@ -119,9 +122,9 @@ def test_poses_decoded_by_three_protocols_are_judged_and_compared(tmp_path, caps
         assert main(arguments) == 0, capsys.readouterr().out
     found = {}
     for run in ("base", "head"):
-        for name in ("top-down", "dark", "udp"):
+        for name in DECODED:
             found[run, name] = points(result_of(tmp_path / run / "run", f"decoded-{name}"), "AP")
     assert found["base", "top-down"] < found["base", "dark"] == pytest.approx(found["base", "udp"], abs=0.05)
-    assert all(found["head", name] < found["base", name] - 0.1 for name in ("top-down", "dark", "udp"))
+    assert all(found["head", name] < found["base", name] - 0.1 for name in DECODED)
     assert main(["compare", str(tmp_path / "base/run"), str(tmp_path / "head/run")]) == 0
     assert "decoded-udp" in capsys.readouterr().out

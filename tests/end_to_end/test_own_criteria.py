@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from drawn.criteria import OTHERS, draw
 
 import hrbench
+from hrbench.cli.command_line import main
+from hrbench.runner.analysing import explain
+from hrbench.store.analyses import analyses_of
+from hrbench.store.results import from_json, to_json
+from hrbench.store.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +89,58 @@ def test_the_gate_blocks_what_is_worse_and_passes_what_is_not(runs: dict[str, Pa
     decision = hrbench.gate(worse, against=before)
     assert decision.exit_code == 1 and {row.evidence.quantity.name for row in decision.blocking} == {"micro-AP"}
     assert hrbench.gate(before, against=before, strict=True).exit_code == 0
+
+
+def explained(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    code = main(["explain", *args])
+    out, error = capsys.readouterr()
+    return code, out, error
+
+
+def test_what_errors_cost_is_stored_and_told(runs: dict[str, Path], capsys) -> None:
+    before = runs["before"]
+    for result in hrbench.load(before):
+        assert ("analysis.npz" in result.files) == bool({"coco-boxes", "coco-masks"} & set(result.entry.metrics))
+    code, out, _ = explained(capsys, f"{before}:official")
+    assert code == 0 and "official, coco-boxes: AP " in out and "What each type of error costs" in out and "█" in out
+    assert max(map(len, out.splitlines())) <= 100
+    code, out, _ = explained(capsys, f"{before}:official", "--json", "--metric", "coco-boxes")
+    (one,) = json.loads(out)[0]["analyses"]
+    assert one["metric"] == "coco-boxes" and {part["type"] for part in one["sections"]} == {"table", "curves", "matrix"}
+
+
+def test_an_older_run_is_explained_from_its_predictions(runs: dict[str, Path], tmp_path: Path, capsys) -> None:
+    data, run = runs["before"].parent / "data", tmp_path / "old"
+    shutil.copytree(runs["before"], run)
+    stored = analyses_of(RunFolder(run).read("official") or pytest.fail("it is there"))
+    path = run / "entries/official/result.json"
+    result = from_json(path.read_bytes(), path)
+    path.write_bytes(to_json(replace(result, files={k: v for k, v in result.files.items() if k != "analysis.npz"})))
+    (run / "entries/official/analysis.npz").unlink()
+
+    code, _, error = explained(capsys, f"{run}:official")
+    assert code == 2 and "--data" in error and "--rescore" in error
+    code, out, _ = explained(capsys, f"{run}:official", "--data", str(data))
+    assert code == 0 and "was made now of the stored predictions" in out
+    made = explain(RunFolder(run).read("official") or pytest.fail("it is there"), data=data).analyses
+    assert [one.metric for one in made] == [one.metric for one in stored]
+    for one, other in zip(made, stored, strict=True):
+        for mine, theirs in zip(one.sections, other.sections, strict=True):
+            arrays = [name for name in mine.__slots__ if isinstance(getattr(mine, name), np.ndarray)]
+            assert all(getattr(mine, name).tobytes() == getattr(theirs, name).tobytes() for name in arrays)
+
+
+def test_a_damaged_analysis_breaks_no_report_and_says_what_to_do(runs: dict[str, Path], tmp_path: Path, capsys) -> None:
+    run = tmp_path / "damaged"
+    shutil.copytree(runs["before"], run)
+    (run / "entries/official/analysis.npz").write_bytes(b"PK")
+    code, _, error = explained(capsys, f"{run}:official")
+    assert code == 2 and "is not the file that was stored" in error and "--rescore" in error
+    assert main(["report", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    (section,) = re.findall(r'<section class="why".*?</section>', page, re.S)
+    assert "is not the file that was stored" in section and section.count("What each type of error costs") > 2
+    assert " style=" not in section and "<script" not in section
+    capsys.readouterr()
+    code, _, error = explained(capsys, f"{run}:people")
+    assert code == 2 and ("offers no error analysis" in error or "without an error analysis" in error)

@@ -56,7 +56,7 @@ def test_a_suite_of_files_runs_to_a_comparison_and_a_gate(tmp_path: Path, capsys
 
 
 def test_the_suite_is_a_test_of_pytest(tmp_path: Path) -> None:
-    """The task is a mark that pytest knows, although no network is run."""
+    """The task is a mark that pytest knows."""
     path = suite(tmp_path, "good")
     command = [sys.executable, "-m", "pytest", path.name, "-p", "hrbench.ci.pytest_plugin", "-p", "no:cacheprovider"]
     command += ["--strict-markers", "-m", "panoptic", "--rootdir", ".", "--hrbench-data", "data"]
@@ -98,7 +98,7 @@ def test_score_reads_the_files_by_the_name_of_a_data_set(tmp_path: Path, capsys)
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
-def test_a_suite_names_the_folder_and_no_model(tmp_path: Path, capsys, command: str) -> None:
+def test_a_suite_names_the_folder(tmp_path: Path, capsys, command: str) -> None:
     path = suite(tmp_path, "lone", predictions="panoptic-coco/predictions.json")
     options = ["--data", str(tmp_path / "data")] + (
         ["--out", str(tmp_path / "a"), "--plain"] if command == "run" else []
@@ -106,7 +106,3 @@ def test_a_suite_names_the_folder_and_no_model(tmp_path: Path, capsys, command: 
     assert main([command, str(path), *options]) != 0
     said = capsys.readouterr()
     assert "is one of several files of predictions; a suite names the folder" in said.out + said.err
-    path.write_text("suite: s\nentries:\n  - {model: seg_hrnet_w48_cityscapes, dataset: coco-panoptic-val2017}\n")
-    assert main([command, str(path), *options]) == 2
-    said = capsys.readouterr()
-    assert "panoptic is judged from files alone: give `predictions` in place of a model" in said.out + said.err

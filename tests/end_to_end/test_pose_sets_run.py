@@ -60,6 +60,7 @@ def test_predictions_of_all_sets_are_judged_compared_and_gated(tmp_path: Path, c
     assert found["wholebody"]["AP_face"] != found["wholebody"]["AP_body"]
     bad = ran(tmp_path, draw(tmp_path, worse=True), "bad")
     assert all(scores(bad, name)["AP"] < found[name]["AP"] for name in SETS)
+    assert 0 < scores(bad, "posetrack_videos")["ap"] < found["posetrack_videos"]["ap"] < 1
     capsys.readouterr()
     assert main(["compare", str(good), str(bad)]) == 0
     told = capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from axe import serious
 from seeds import VIEWS, some
 
 from hrbench.report.write import write_reports
+from hrbench.store.side_by_side import NetworkPicture, SharedImage, SideBySide, write_side_by_side
 from hrbench.types import Conditions, DatasetRow, Drawing, Entry, Measurement, Quantity, Reason, Result, Variant
 
 pytestmark = pytest.mark.browser
+PICTURE_ROWS, PICTURE_BYTES = 40, 8_000
 
 COCO = DatasetRow("coco-keypoints-val2017", "coco-keypoints", "pose", ("coco-keypoints",), title="COCO val2017")
 PROTOCOL = {
@@ -37,7 +41,31 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = [_result(folder, title, *facts) for title, facts in NETWORKS.items()]
     environment = {"processor": "a processor", "packages": {"torch": "2.15.0"}}
     suite = "suite: pose\n" + "# " + "a long line " * 40
-    return write_reports(results, folder, title="Pose", table="pose", environments=[environment], suites=[suite])
+    _draw_side_by_side(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hrbench.report.write.EMBEDDED", 3 * PICTURE_BYTES)  # the others are files beside the page
+        return write_reports(results, folder, title="Pose", table="pose", environments=[environment], suites=[suite])
+
+
+def _draw(path: Path, seed: int) -> None:
+    picture = np.full((120, 160, 3), 40 * (seed % 5), np.uint8)
+    picture[:PICTURE_ROWS] = np.random.default_rng(seed).integers(0, 255, (PICTURE_ROWS, 160, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), picture)
+
+
+def _draw_side_by_side(folder: Path) -> None:
+    """Three images for two networks, on which these are 0.1, 0.5 and 0.9 good, or a little better."""
+    names = ("HRNet-W32", "HRNet-W48")
+    images = []
+    for number, (kind, quality) in enumerate((("worst", 0.1), ("disagreed", 0.5), ("typical", 0.9))):
+        for what in ("truth", "0", "1"):
+            _draw(folder / "pictures" / f"{number}-{what}.jpg", number)
+        shown = tuple(NetworkPicture(n, quality + 0.05 * at, f"{number}-{at}.jpg") for at, n in enumerate(names))
+        images.append(SharedImage(number, kind, ("cat", "dog")[number % 2 :], f"{number}-truth.jpg", shown))  # type: ignore[arg-type]
+    keys = {name: f"key of {name}" for name in names}
+    group = SideBySide(COCO.name, "coco-keypoints", "AP within the image", keys, tuple(images))
+    write_side_by_side(folder / "pictures", "key", [group])
 
 
 def _result(folder: Path, title: str, parameters: int, gmacs: float, ap: float | None) -> Result:
@@ -45,9 +73,7 @@ def _result(folder: Path, title: str, parameters: int, gmacs: float, ap: float |
     variant = Variant(title.lower(), "pose", "pose", (256, 192), title=title, published=published)
     entry = Entry(title, variant, COCO, PROTOCOL, COCO.metrics, {})
     place = folder / "entries" / title
-    (place / "drawings").mkdir(parents=True)
-    picture = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
-    cv2.imwrite(str(place / "drawings" / "worst-1.jpg"), picture)
+    _draw(place / "drawings" / "worst-1.jpg", len(title))
 
     def operations(name: str, factor: float) -> Measurement:
         conditions = Conditions(convention=name)
@@ -74,6 +100,7 @@ def _result(folder: Path, title: str, parameters: int, gmacs: float, ap: float |
         tuple(costs),
         drawings=(Drawing("drawings/worst-1.jpg", 1, "worst", "image 1"),) if scores else (),
         folder=str(place),
+        score_key=f"key of {title}",
     )
 
 
@@ -88,7 +115,8 @@ class Opened:
         self.requests: list[str] = []
         self.page.on("console", lambda said: self.faults.append(said.text))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.faults.append(request.url))
+        self.failures: dict[str, str | None] = {}
+        self.page.on("requestfailed", lambda request: self.failures.update({request.url: request.failure}))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(report.as_uri())
 
@@ -104,7 +132,7 @@ def open_report(browser: Any, report: Path) -> Iterator[Any]:
     yield opener
     for each in opened:
         each.context.close()
-        assert each.faults == []
+        assert each.faults == [] and each.failures == {}
         assert [url for url in each.requests if not url.startswith(("file:", "data:"))] == []
 
 
@@ -202,14 +230,132 @@ def test_each_cost_has_its_plot(open_report):
         assert [drawings.nth(at).is_visible() for at in range(3)] == [at == index for at in range(3)]
 
 
-def test_pictures_are_there_and_grow_on_a_click(open_report):
+def test_pictures_are_loaded_when_opened_and_turned_by_keys_and_swipes(open_report):
+    page = open_report(400)
+    fold = page.locator("details.pictures").first
+    assert "the same images for 2 networks" in fold.inner_text()
+    assert page.locator("details.pictures img").count() == 0
+    fold.locator("summary").focus()
+    page.keyboard.press("Enter")
+    # In the page and beside it: all are shown.
+    loaded = "all => all.length === 9 && all.every(image => image.complete && image.naturalWidth === 160)"
+    page.wait_for_function(f"({loaded})([...document.querySelectorAll('details.pictures[open] img')])")
+    addresses = page.eval_on_selector_all("details.pictures[open] img", "all => all.map(image => image.src)")
+    assert {address.partition(":")[0] for address in addresses} == {"data", "file"}
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 400
+
+    page.keyboard.press("Tab")  # to the first picture
+    page.keyboard.press("Enter")
+    box, place = page.locator("#lightbox"), page.locator("#lightbox-place")
+    assert box.is_visible() and place.inner_text() == "1 of 9"
+    assert "ground truth" in page.locator("#lightbox-caption").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert place.inner_text() == "2 of 9" and "HRNet-W32, quality 0.10" in page.locator("#lightbox img").get_attribute(
+        "alt"
+    )
+    for start, end, told in ((300, 100, "3 of 9"), (100, 300, "2 of 9"), (300, 290, "2 of 9")):
+        page.evaluate(SWIPE, [start, end])
+        assert place.inner_text() == told
+    assert serious(page) == []
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert place.inner_text() == "9 of 9"
+    page.keyboard.press("Escape")
+    assert box.is_hidden()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith(
+        "HRNet-W48, quality 0.95, image 2"
+    )
+
+
+SWIPE = """([from, to]) => {
+  const box = document.getElementById("lightbox");
+  const touch = (x) => new Touch({ identifier: 1, target: box, clientX: x, clientY: 300 });
+  box.dispatchEvent(new TouchEvent("touchstart", { touches: [touch(from)], changedTouches: [touch(from)] }));
+  box.dispatchEvent(new TouchEvent("touchend", { touches: [], changedTouches: [touch(to)] }));
+}"""
+
+
+def test_pictures_are_chosen_by_class_and_quality(open_report):
     page = open_report()
-    picture = page.locator(".shot img").first
-    picture.scroll_into_view_if_needed()
-    assert picture.evaluate("image => image.complete && image.naturalWidth") == 160
-    small = picture.bounding_box()["width"]
-    picture.click()
-    assert picture.bounding_box()["width"] > 1.5 * small
+    fold = page.locator("details.pictures").first
+    fold.locator("summary").click()
+    shown = fold.locator("article.image:visible")
+    assert shown.count() == 3
+    page.select_option("#filter-class", label="cat")
+    assert shown.count() == 2 and fold.locator(".count").inner_text() == "2 of 3 images"
+    page.fill("#filter-high", "0.5")
+    assert shown.count() == 1 and "worst" in shown.inner_text()
+    page.select_option("#filter-class", label="all")
+    page.fill("#filter-low", "0.4")
+    assert shown.count() == 1 and "most disagreed" in shown.inner_text()
+
+
+def test_the_main_score_is_the_second_column_of_a_narrow_screen(open_report):
+    page = open_report(400)
+    second = page.locator("#table-1 tr.row").first.locator("> :nth-child(2)")
+    assert "headline" in second.get_attribute("class")
+    box = second.bounding_box()
+    assert box["x"] + box["width"] <= 400
+    page.locator("#table-1 th.headline button").click()
+    assert column(page)[0] == "HRNet-W48"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert "headline" not in second.get_attribute("class") and column(page)[0] == "HRNet-W48"
+    assert page.locator("#table-1 th.headline").get_attribute("aria-sort") == "descending"
+
+
+def test_folds_open_for_links_to_what_is_in_them(open_report):
+    page = open_report()
+    inner = page.locator("details.fold details.entry").first
+    assert inner.is_hidden()
+    inner.evaluate("entry => { entry.id = 'goal'; location.hash = 'goal'; }")
+    page.wait_for_selector("#goal[open]")
+    assert inner.is_visible()
+
+
+def test_no_table_leaves_a_printed_sheet(open_report, tmp_path):
+    """Nothing is printed beyond the margins of 12 mm, 34 points, of whatever sheet."""
+    page = open_report()
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+    words = subprocess.run(
+        ["pdftotext", "-bbox", tmp_path / "report.pdf", "-"], capture_output=True, text=True, check=True
+    )
+    beyond, width = [], 0.0
+    for line in words.stdout.splitlines():
+        if sheet := re.search(r'<page width="([\d.]+)"', line):
+            width = float(sheet[1])
+        elif word := re.search(r'xMin="([-\d.]+)".* xMax="([-\d.]+)".*>(.*)</word>', line):
+            beyond += [word[3]] if float(word[1]) < 33 or float(word[2]) > width - 33 else []
+    assert width and beyond == []
+
+
+FAR = "https://example.org/a.png"
+
+
+def test_the_policy_lets_no_other_script_style_or_request_through(browser, report):
+    opened = Opened(browser, report, 1280)
+    page = opened.page
+    page.evaluate(
+        """(address) => {
+      const script = document.createElement("script");
+      script.textContent = "window.injected = 1";
+      document.body.append(script);
+      const html = "<img src='x:' onerror='window.injected = 2'><b style='color: red'>b</b>";
+      document.body.insertAdjacentHTML("beforeend", html);
+      const far = new Image();
+      far.src = address;
+      return fetch(address).catch(() => null);
+    }""",
+        FAR,
+    )
+    assert page.evaluate("window.injected") is None
+    assert page.evaluate("getComputedStyle(document.querySelector('body > b')).color") != "rgb(255, 0, 0)"
+    blocked = " ".join(opened.faults)
+    for rule in ("script-src", "style-src", "img-src", "default-src"):
+        assert rule in blocked
+    # The browser tells of an image that it does not ask for.
+    assert {(url, opened.failures.get(url)) for url in opened.requests if url.startswith("http")} <= {(FAR, "csp")}
+    opened.context.close()
 
 
 def test_light_and_dark_have_readable_contrast(open_report):

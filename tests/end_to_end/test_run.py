@@ -15,7 +15,9 @@ import pytest
 
 import hrbench
 from hrbench.cli.command_line import main
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
 from hrbench.store.run_folder import RunFolder
+from hrbench.store.side_by_side import read_side_by_side
 from hrbench.store.states import read_state
 from hrbench.types import Measurement, Reason
 
@@ -36,7 +38,7 @@ def stored(folder: Path) -> dict[str, dict]:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Predictions and drawings, byte for byte."""
-    kept = [*folder.glob("entries/*/predictions.*"), *folder.glob("entries/*/drawings/*")]
+    kept = [*folder.glob("entries/*/predictions.*"), *folder.glob("entries/*/drawings/*"), *folder.glob("pictures/*/*")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 
@@ -69,7 +71,15 @@ def test_a_suite_runs_to_a_report(bench, tiny_suite, capsys):
     assert one.provenance.weights.sha256 and one.provenance.dataset.sha256
     rows = json.loads((run / "entries" / "one" / "predictions.json").read_text())
     assert len(rows) == 16 and set(rows[0]) == {"image_id", "category_id", "keypoints", "score", "center", "scale"}
-    assert len(one.drawings) == 6 and all((Path(one.folder) / drawing.file).is_file() for drawing in one.drawings)
+    assert len(one.drawings) == 6
+    pictures = [file for drawing in one.drawings for file in (drawing.file, drawing.truth)]
+    assert all((Path(one.folder) / file).is_file() for file in pictures)
+    assert {drawing.quality_is for drawing in one.drawings} == {CocoKeypointAP.quality_is}
+    (group,) = read_side_by_side(run)
+    assert list(group.score_keys) == ["one", "two"] and group.reason == ""
+    assert {image.kind for image in group.images} == {"worst", "typical"}  # both networks are equally good
+    assert all((run / "pictures" / file).is_file() for image in group.images for file in [image.truth])
+    assert "the same images for 2 networks" in (run / "report.html").read_text()
     frame = hrbench.frame([one, two])
     assert set(frame.entry) == {"one", "two"} and "AP" in set(frame.quantity)
 
@@ -79,6 +89,7 @@ def test_the_same_command_resumes(bench, tiny_suite, capsys, monkeypatch):
     first, pictures = stored(bench.folder / "run"), files(bench.folder / "run")
     environment = (bench.folder / "run" / "environment.json").read_bytes()
     monkeypatch.setattr("hrbench.runner.jobs.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+    monkeypatch.setattr("hrbench.runner.jobs.render_groups", lambda *_: pytest.fail("no image should be drawn again"))
     monkeypatch.setattr("hrbench.runner.jobs.measure_cell", lambda *_: pytest.fail("no cost should be measured again"))
     assert main(bench.arguments(tiny_suite)) == 0
     assert stored(bench.folder / "run") == first

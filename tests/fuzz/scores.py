@@ -163,6 +163,13 @@ def _faces(folder: Path) -> None:
     np.save(folder / "points.npy", (points + rng.normal(0, 2, points.shape)).astype(np.float32))
 
 
+def _tracked(folder: Path) -> None:
+    """A video with regions to ignore, and results."""
+    truth, results = random_poses.posetrack(6, frames=4)
+    (folder / "truth.json").write_text(json.dumps(truth))
+    (folder / "results.json").write_text(json.dumps(results))
+
+
 def _wflw(folder: Path) -> None:
     """WFLW's own list of three faces."""
     rng = np.random.default_rng(9)
@@ -363,6 +370,8 @@ CASES = [
     Case("pck of MPII", _mpii_rows,
          {"gt_valid.mat": damage.mat_mutant, "rows.json": as_json, "valid.json": as_json},
          partial(judged, "pck", "gt_valid.mat", "rows.json"), share=2),
+    Case("posetrack-ap", _tracked, {"truth.json": as_json, "results.json": as_json},
+         partial(judged, "posetrack-ap", "truth.json", "results.json")),
     Case("nme", _faces, {"faces*.csv": damage.text_mutant, "points.npy": damage.mutant},
          partial(judged, "nme", "faces.csv", "points.npy"), share=2),
     Case("nme of WFLW", _wflw, {"list.txt": damage.text_mutant, "points.npy": damage.mutant},

@@ -15,9 +15,10 @@ import random_lvis
 import random_panoptic
 import random_poses
 import random_streets
-from drawn import faces
+from drawn import faces, pose_sets
 from PIL import Image
 
+from hrbench import catalog
 from hrbench.core.plugins import resolve
 from hrbench.datasets.coco_keypoints import NAMES as PERSON
 from hrbench.errors import HrbenchError
@@ -185,6 +186,25 @@ def _wild(folder: Path) -> None:
         _photo(root / f"a/{number}.jpg", (40, 30))
 
 
+def _challenger(folder: Path) -> None:
+    _few(folder, pose_sets.aic_original)
+
+
+def _videos(folder: Path) -> None:
+    _few(folder, pose_sets.posetrack_videos)
+
+
+def _few(folder: Path, draw: Any) -> None:
+    """A drawn set of three pictures."""
+    many, pose_sets.IMAGES = pose_sets.IMAGES, 3
+    try:
+        draw(folder)
+    finally:
+        pose_sets.IMAGES = many
+    for path in (folder / "data").iterdir():
+        path.rename(folder / path.name)
+
+
 def _cofw(folder: Path) -> None:
     faces.cofw(folder / "cofw/COFW_test_color.mat")
 
@@ -257,6 +277,10 @@ CASES = [
          partial(looked_at, "image-folders"), share=0.3),
     Case("data set inaturalist", _wild, {"inaturalist-2017/val2017.json": as_json},
          partial(looked_at, "inaturalist", boxes=True)),
+    Case("data set coco-keypoints of AI Challenger", _challenger, {"aic/*/*.json": as_json},
+         partial(looked_at, "coco-keypoints", protocol=BOXES, **catalog.datasets()["aic-val-original"].args)),
+    Case("data set coco-keypoints of videos", _videos, {"posetrack18/annotations/val/*.json": as_json},
+         partial(looked_at, "coco-keypoints", protocol=BOXES, **catalog.datasets()["posetrack18-val-videos"].args)),
     Case("data set faces of COFW", _cofw, {"cofw/*.mat": damage.mutant},
          partial(looked_at, "faces", folder="cofw", annotations="COFW_test_color.mat", landmarks=29)),
     Case("data set faces in .pts files", _beside,

@@ -15,6 +15,14 @@ from hrbench.judge import baseline
 from hrbench.store.analyses import fault_of, read_analyses, write_analyses
 from hrbench.store.results import to_json
 from hrbench.store.run_folder import RunFolder
+from hrbench.store.side_by_side import (
+    NetworkPicture,
+    SharedImage,
+    SideBySide,
+    read_side_by_side,
+    side_by_side_key,
+    write_side_by_side,
+)
 from hrbench.store.states import read_state
 from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisTable, Result
 from tests.fuzz import damage
@@ -122,6 +130,23 @@ def _analyses(folder: Path) -> dict[str, Any]:
     return {"metrics": [one.metric for one in found], "sections": [len(one.sections) for one in found]}
 
 
+def _shared(folder: Path) -> None:
+    networks = tuple(NetworkPicture(name, 0.25 * at, f"0/0-{at}.webp") for at, name in enumerate("ab"))
+    image = SharedImage(7, "disagreed", ("cat", "dog"), "0/0-truth.webp", networks)
+    group = SideBySide("coco", "coco-boxes", "AP within the image", {"a": "k", "b": "l"}, (image,), networks=2)
+    (folder / "pictures").mkdir()
+    write_side_by_side(folder / "pictures", "key", [group])
+
+
+def _shown(folder: Path) -> dict[str, Any]:
+    """What a page would show; a damaged index shows nothing and is no error."""
+    key, groups = side_by_side_key(folder), read_side_by_side(folder)
+    for one in (one for group in groups for image in group.images for one in image.networks):
+        if not 0 <= one.quality <= 1:
+            raise NonsenseError(f"a quality of {one.quality}")
+    return {"key": key, "groups": len(groups)}
+
+
 def _read_old(folder: Path) -> dict[str, Any]:
     """Results of format 1, which have no digests."""
     run = RunFolder(folder)
@@ -143,5 +168,6 @@ CASES = [
           "baselines/v1/run.json": as_json},
          _read_baseline, _held),
     Case("error analyses", _analysed, {"analysis.npz": damage.zip_mutant}, _analyses, share=2),
+    Case("pictures side by side", _shared, {"pictures/index.json": as_json}, _shown),
     Case("states", _alone, {"states.npz": damage.zip_mutant}, _state, share=2),
 ]  # fmt: skip

@@ -138,6 +138,46 @@ def cropped(box: tuple[float, ...], input: tuple[int, int], udp: bool) -> dict[s
     return {"crop": results["img"], "centre": results["input_center"], "scale": results["input_scale"]}
 
 
+def drawn_combined(rng: np.random.Generator, codec: UDPHeatmap, input: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Kind of combined heatmaps -> (9, h, w) float16: three maps of each of three joints."""
+    width, height = input
+
+    def encoded(low: float, high: float) -> np.ndarray:
+        joints = rng.uniform(low, high, (1, 3, 2)) * [width - 1, height - 1]
+        return codec.encode(joints.astype(np.float32))["heatmaps"]
+
+    exact, other, border = encoded(0.2, 0.8), encoded(0.2, 0.8), encoded(0.0, 0.05)
+    border[3:] = encoded(0.96, 1.0)[3:]
+    noise = rng.normal(0, 0.1, exact.shape).astype(np.float32)
+    empty = exact.copy()
+    empty[3] = -0.25
+    kinds = {"exact": exact, "noisy": exact + noise, "two": exact + 0.9 * other, "border": border, "empty": empty}
+    return {name: maps.astype(np.float16) for name, maps in kinds.items()}
+
+
+def record_combined(versions: dict[str, str]) -> None:
+    """Writes combined.npz: UDP's combined heatmaps, and the joints that mmpose decodes of them."""
+    rng = np.random.default_rng(1911)
+    out: dict[str, Any] = {"versions": np.array([f"{name} {number}" for name, number in versions.items()])}
+    for name, (input, heatmap, _) in SETS.items():
+        kinds: dict[str, np.ndarray] = {}
+        for kernel in (11, 5):
+            codec = UDPHeatmap(input, heatmap, heatmap_type="combined", blur_kernel_size=kernel)
+            kinds = kinds or drawn_combined(rng, codec, input)
+            for kind, maps in kinds.items():
+                joints, scores = codec.decode(maps.astype(np.float32))
+                out[f"{name} heatmaps {kind}"] = maps
+                out[f"{name} {kernel} {kind}"], out[f"{name} {kernel} scores {kind}"] = joints[0], scores[0]
+        codec = UDPHeatmap(input, heatmap, heatmap_type="combined")
+        box = list(BOXES)[1]
+        joints = codec.decode(kinds["noisy"].astype(np.float32))[0]
+        out[f"{name} image {box}"] = placed(joints, input, cropped(BOXES[box], input, True))[0]
+        direct, mirrored = (torch.from_numpy(kinds[kind].astype(np.float32))[None] for kind in ("noisy", "two"))
+        mean = (direct + flip_heatmaps(mirrored.clone(), [0, 2, 1], "udp_combined", shift_heatmap=False)) * 0.5
+        out[f"{name} flip"] = codec.decode(mean[0].numpy())[0][0]
+    np.savez_compressed(OUT / "combined.npz", **out)
+
+
 def main() -> None:
     OUT.mkdir(exist_ok=True)
     rng = np.random.default_rng(2020)
@@ -175,6 +215,7 @@ def main() -> None:
                 out[f"flip {decoding} {kernel}"] = codec.decode(mean[0].numpy())[0][0]
         np.savez_compressed(OUT / f"{name}.npz", **out)
     (OUT / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+    record_combined(versions)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""DARK and UDP against records of mmpose 1.3.2 (record_mmpose.py): crops, mirrored heatmaps, decoded joints."""
+"""DARK and UDP, also with combined heatmaps, against records of mmpose 1.3.2 (record_mmpose.py): crops, mirrored
+heatmaps, decoded joints."""
 
 from __future__ import annotations
 
@@ -83,3 +84,43 @@ def test_crops_of_udp(golden, size):
         crop = geometry.crop(image, centre, scale, input, affine="udp")
         assert zlib.crc32(crop.tobytes()) == expected["crc32"]
         assert zlib.crc32(geometry.crop(image, centre, scale, input).tobytes()) != expected["crc32"]
+
+
+RADIUS = 0.0546875
+
+
+@pytest.fixture(scope="module")
+def combined(golden_folder: Path) -> dict[str, np.ndarray]:
+    with np.load(golden_folder / "mmpose/combined.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.mark.parametrize("kernel", [11, 5])
+@pytest.mark.parametrize("kind", ["exact", "noisy", "two", "border", "empty"])
+def test_joints_of_combined_heatmaps(combined, size, kernel, kind):
+    """mmpose's Gaussian has 2 x kernel + 1 pixels. For a map that is nowhere positive it reads offsets of another."""
+    heatmaps = combined[f"{size} heatmaps {kind}"].astype(np.float32)[None]
+    points, maxima = decoding.combined_maxima(heatmaps, 2 * kernel + 1, radius=RADIUS)
+    some = [0, 2] if kind == "empty" else [0, 1, 2]
+    expected = combined[f"{size} {kernel} {kind}"][some]
+    np.testing.assert_allclose(at_input(points[0, some], size, "udp"), expected, rtol=0, atol=BOUND)
+    np.testing.assert_allclose(maxima[0, :, 0], combined[f"{size} {kernel} scores {kind}"], rtol=0, atol=1e-6)
+    if kind == "empty":
+        assert points[0, 1].tolist() == [-1, -1] and maxima[0, 1, 0] < 0
+
+
+def test_joints_of_combined_heatmaps_in_the_image(golden, combined, size):
+    place = golden("mmpose/index.json")["crops"][f"{size} wide udp"]
+    centre, scale = np.array(place["centre"]), np.array(place["scale"]) / geometry.PIXEL_STD
+    heatmaps = combined[f"{size} heatmaps noisy"].astype(np.float32)[None]
+    joints, _ = decoding.decode(
+        heatmaps, [centre], [scale], decoding="combined", affine="udp", kernel=23, radius=RADIUS
+    )
+    np.testing.assert_allclose(joints[0], combined[f"{size} image wide"], rtol=0, atol=BOUND)
+
+
+def test_the_mean_of_combined_heatmaps_with_the_mirrored_image(combined, size):
+    direct, mirrored = (combined[f"{size} heatmaps {each}"].astype(np.float32)[None] for each in ("noisy", "two"))
+    mean = geometry.average_flip(direct, mirrored, [(1, 2)], shift=False, combined=True)
+    points, _ = decoding.combined_maxima(mean, 23, radius=RADIUS)
+    np.testing.assert_allclose(at_input(points[0], size, "udp"), combined[f"{size} flip"], rtol=0, atol=BOUND)

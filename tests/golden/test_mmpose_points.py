@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hrbench.formats.landmarks import FaceList
 from hrbench.metrics.points.keypoint_pck import Pck
+from hrbench.metrics.points.nme import Nme
 
 SEEDS = range(12)
 
@@ -68,3 +70,17 @@ def test_the_record_has_joints_at_a_threshold(record) -> None:
         distance = np.linalg.norm((points - truth) / size[:, None, None], axis=2).astype(np.float32)
         ties += int(np.isin(distance[mask], np.float32([0.05, 0.2, 0.5])).sum())
     assert ties > 10
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nme_is_that_of_mmpose(record, seed: int) -> None:
+    """mmpose adds float32 over all joints that are annotated: each of them is here a face of one landmark."""
+    truth, points, mask, size = (record[f"{seed}/{name}"] for name in ("truth", "predicted", "mask", "size"))
+    many = int(mask.sum())
+    own, guess, of = truth[mask][:, None], points[mask][:, None], np.repeat(size, mask.sum(axis=1))
+    names = np.array([f"{number:03d}.jpg" for number in range(many)])
+    faces = FaceList(Path("faces.csv"), names, own, np.ones(many), np.zeros((many, 2)), of, {})
+    metric = Nme(normalise="annotated")
+    scores = metric.summarise(metric.measure(guess, faces), 0)
+    assert scores[0].quantity.name == "nme"
+    assert scores[0].value == pytest.approx(float(record[f"{seed}/nme"]), rel=2e-7 * many)

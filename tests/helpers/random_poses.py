@@ -84,3 +84,38 @@ def _unseen(row: dict[str, Any], rng: np.random.Generator, key: str) -> dict[str
     if rng.random() < 1 / 12:
         row[key][2::3] = [float(rng.choice([0.0, -0.5]))] * (len(row[key]) // 3)
     return row
+
+
+def posetrack(seed: int, frames: int = 8) -> tuple[dict, list[dict]]:
+    """(annotations of one video, results): heads, regions to ignore, people near each other, equal scores."""
+    rng = np.random.default_rng([seed, 18])
+    images: list[dict] = []
+    people: list[dict] = []
+    results: list[dict] = []
+    for image in range(1, frames + 1):
+        square = rng.integers(0, 40, 2).tolist()
+        region = {
+            "ignore_regions_x": [[square[0], square[0] + 12, square[0] + 12, square[0]]],
+            "ignore_regions_y": [[square[1], square[1], square[1] + 12, square[1] + 12]],
+        }
+        images.append({"id": image, "file_name": f"{image}.jpg", "vid_id": "1", **(region if image % 3 else {})})
+        for _ in range(0 if image % 5 == 0 else int(rng.integers(1, 4))):
+            joints = np.concatenate([rng.integers(1, 50, (17, 2)), rng.integers(0, 2, (17, 1))], axis=1)
+            joints[rng.random(17) < 0.2] = 0
+            row = {"image_id": image, "category_id": 1, "keypoints": joints.ravel().tolist(), "track_id": 0}
+            box = [0, 0, *rng.integers(3, 9, 2).tolist()]
+            people.append({**row, "id": 100 * image + len(people), "bbox_head": box, "bbox": [0, 0, 50, 50]})
+            for _ in range(int(rng.integers(0, 3))):
+                moved = joints[:, :2] + rng.integers(-2, 3, (17, 2))
+                guess = np.concatenate([moved, rng.choice([0.2, 0.5, 0.9], (17, 1))], axis=1)
+                guess[rng.random(17) < 0.15] = 0
+                results.append({"image_id": image, "category_id": 1, "keypoints": guess.ravel().tolist(), "score": 0.5})
+        if rng.random() < 0.3:
+            guess = np.concatenate([rng.integers(1, 50, (17, 2)), rng.random((17, 1))], axis=1)
+            results.append({"image_id": image, "category_id": 1, "keypoints": guess.ravel().tolist(), "score": 0.1})
+    names = (
+        "nose head_bottom head_top left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist"
+    )
+    names += " right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
+    category = {"id": 1, "name": "person", "keypoints": names.split()}
+    return {"images": images, "annotations": people, "categories": [category]}, results

@@ -154,10 +154,39 @@ def _landmarks(folder: Path) -> Case:
     return Case(task, samples, nn.Conv2d(3, 5, 1, stride=4).eval(), shape=(32, 32, 3), nothing=True)
 
 
+class _Queries(nn.Module):
+    """Four queries whose classes and masks hang on the pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 8, stride=4, padding=2)
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        masks = 40 * self.conv(images)
+        sure = masks.mean((2, 3))[..., None] * torch.tensor([0.1, -0.1, 0.0]) + torch.tensor([9.0, 8.0, 1.0])
+        return {"class_logits": sure, "mask_logits": masks}
+
+
+def _panoptic(folder: Path) -> Case:
+    """On photographs of noise, of several sizes."""
+    samples = _noise(folder)
+    kind = plugins.resolve("hrbench.tasks", "panoptic")
+    protocol = {**dataclasses.asdict(kind.Protocol()), "size": "own", "threshold": 0.1, "overlap": 0.05}
+    scheme = ClassScheme(("cat", "sky"), (3, 7), things=(True, False))
+    variant = Variant("noise", "noise", "panoptic", (64, 96))
+    task = kind(variant, SimpleNamespace(scheme=scheme), protocol)
+    return Case(task, samples, _Queries().eval(), alike=_same_segments)
+
+
+def _same_segments(one: Any, other: Any) -> None:
+    assert one.labels == other.labels and one.labels and np.mean(one.ids != other.ids) < 0.001
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     "landmarks": _landmarks,
     "pose": _pose,
     "segmentation": _segmentation,
+    "panoptic": _panoptic,
     "detection": _detection,
     "classification": _classification,
 }

@@ -19,6 +19,7 @@ from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import READ_ERRORS, Four, Whole
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_of
 from hrbench.formats.coco.json_faults import refuse_folder, refuse_labelme
+from hrbench.formats.coco.layouts import source_bytes
 from hrbench.formats.coco.masks import Counts, compressed
 from hrbench.formats.coco.rle import MAX_PIXELS, decoded
 from hrbench.formats.coco.skeletons import COCO_WHOLEBODY, WHOLEBODY_PARTS, Skeleton
@@ -217,7 +218,10 @@ Listing = TypeVar("Listing", KeypointListing, InstanceListing)
 
 
 def _listing(path: Path, kind: type[Listing], form: CocoForm) -> Listing:
-    return _checked_sizes(path, _decoded(path, kind, form))
+    content = _decoded(path, kind, form)
+    if form.layout != "coco" and content.images:
+        return content  # no sizes are stated there
+    return _checked_sizes(path, content)
 
 
 def _checked_sizes(path: Path, content: Listing) -> Listing:
@@ -243,11 +247,14 @@ def compressed_mask(mask: Any, size: tuple[int, int]) -> dict[str, Any] | None:
 
 
 def _decoded(path: Path, kind: type[Content], form: CocoForm = COCO) -> Content:
-    refuse_folder(path)
-    try:
-        data = annotations_in(path, path.read_bytes(), form)
-    except FileNotFoundError:
-        raise MissingError(f"no file {path}; {HOME}") from None
+    if form.layout == "coco":
+        refuse_folder(path)
+        try:
+            data = annotations_in(path, path.read_bytes(), form)
+        except FileNotFoundError:
+            raise MissingError(f"no file {path}; {HOME}") from None
+    else:
+        data = annotations_in(path, source_bytes(path, form), form)
     try:
         return msgspec.json.decode(data, type=kind)
     except READ_ERRORS as error:

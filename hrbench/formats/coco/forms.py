@@ -27,6 +27,7 @@ from hrbench.formats.coco.rle import MAX_PIXELS, CodeError
 from hrbench.formats.paths import name_forms
 
 TruthArea = Literal["file", "box", "box*0.53", "segmentation"]
+Layout = Literal["coco", "ai-challenger", "posetrack18"]
 TRUTH_AREAS: tuple[TruthArea, ...] = get_args(TruthArea)
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
@@ -57,6 +58,9 @@ class CocoForm:
         scores, sizes, counts, and ids ("12") unless `match` takes these for names.
     frames: "all" images, or "labelled": those whose key `is_labeled` is false are left out, as PoseTrack's frames
         between two that are annotated.
+    layout: "coco", or another one that is rewritten to it first: "ai-challenger", "posetrack18" (`layouts`).
+    missing_box: "refuse" people without a box, or "joints": around the labelled joints, 1.3 times as wide and high, as
+        poseval's convert.py makes them.
     """
 
     renumber: bool = False
@@ -68,6 +72,8 @@ class CocoForm:
     root_category: Literal["keep", "drop"] = "keep"
     text_numbers: bool = False
     frames: Literal["all", "labelled"] = "all"
+    layout: Layout = "coco"
+    missing_box: Literal["refuse", "joints"] = "refuse"
 
     def __post_init__(self) -> None:
         allowed: Mapping[str, tuple[Any, ...]] = {
@@ -80,6 +86,8 @@ class CocoForm:
             "root_category": ("keep", "drop"),
             "text_numbers": (False, True),
             "frames": ("all", "labelled"),
+            "layout": get_args(Layout),
+            "missing_box": ("refuse", "joints"),
         }
         for name, values in allowed.items():
             value = getattr(self, name)
@@ -197,10 +205,26 @@ def _rewrite(row: dict[str, Any], index: int, fault: Fault, size: Mapping[Any, A
     if form.iscrowd == 0:
         row.setdefault("iscrowd", 0)
     points = row.get("keypoints")
+    if form.missing_box == "joints" and "bbox" not in row:
+        row["bbox"] = _box_of(points)
     if form.num_keypoints == "joints" and isinstance(points, list):
         row["num_keypoints"] = sum(isinstance(seen, (int, float)) and seen > 0 for seen in points[2::3])
     if form.truth_area != "file":
         row["area"] = _area(row, fault, size, form.truth_area)
+
+
+def _box_of(points: Any) -> list[float]:
+    """x, y, width, height around labelled joints, enlarged by 30 %; without one all 0."""
+    numbers = points if isinstance(points, list) and all(type(one) in (int, float) for one in points) else []
+    seen = [one for one in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=False) if one[2] > 0]
+    if not seen:
+        return [0.0, 0.0, 0.0, 0.0]
+    sides: list[tuple[float, float]] = []
+    for axis in (0, 1):
+        low, high = min(one[axis] for one in seen), max(one[axis] for one in seen)
+        half = (high - low) * 0.65
+        sides.append(((low + high) / 2 - half, 2 * half))
+    return [sides[0][0], sides[1][0], sides[0][1], sides[1][1]]
 
 
 def _area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any], kind: TruthArea) -> Any:

@@ -43,7 +43,7 @@ from hrbench.formats.coco.compiled_rows import (
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
-from hrbench.formats.coco.json_faults import refuse_folder
+from hrbench.formats.coco.layouts import source_bytes
 from hrbench.formats.coco.skeletons import COCO_SIGMAS as COCO_SIGMAS
 from hrbench.formats.coco.unjudged import judged_alone, judged_results
 
@@ -187,9 +187,7 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
     `ignore` has no effect.
     """
     path = Path(path)
-    refuse_folder(path)
-    with reading(path, "COCO keypoint annotations (JSON)") as stream:
-        data = annotations_in(path, stream.read(), form)
+    data = annotations_in(path, source_bytes(path, form, "COCO keypoint annotations (JSON)"), form)
     if library() is not None:
         try:
             return _compiled_truth(path, data, joints, form)

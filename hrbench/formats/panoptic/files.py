@@ -195,14 +195,19 @@ def read_results(path: Path, truth: PanopticTruth) -> PanopticResults:
 
     Raises MissingError; InputError naming the first fault.
     """
+    results = predicted_images(path, truth.categories, truth.path)
+    for image in results.images:
+        if image not in truth.images:
+            some = f"whose ids are such as {next(iter(truth.images))!r}"
+            raise InputError(f"{results.path}: image {image!r} is not annotated in {truth.path}, {some}")
+    return results
+
+
+def predicted_images(path: Path, categories: Categories, truth: Path | None = None) -> PanopticResults:
+    """As `read_results`, whatever images are annotated. truth: the file that lists the categories, for messages."""
     path, folder = _results_at(Path(path))
     annotations = _decoded(path, PREDICTIONS, _Results).annotations
-    images = {}
-    for each in _images(path, folder, annotations, truth.categories, None, {}, truth.path):
-        if each.id not in truth.images:
-            some = f"whose ids are such as {next(iter(truth.images))!r}"
-            raise InputError(f"{path}: image {each.id!r} is not annotated in {truth.path}, {some}")
-        images[each.id] = each
+    images = {each.id: each for each in _images(path, folder, annotations, categories, None, {}, truth)}
     return PanopticResults(path, folder, images)
 
 

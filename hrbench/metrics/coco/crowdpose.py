@@ -86,6 +86,7 @@ class CrowdPoseAP:
     version = 1
     prediction_file = "predictions.json"
     oracle = "pycocotools, on CrowdPose's areas and splits"
+    quality_is = "average precision within the image, mean over the thresholds of OKS"
     main = "AP"
     quantities: tuple[Quantity, ...] = _quantities()
     prediction_form = PredictionForm(

@@ -57,23 +57,21 @@ def detection_analysis(
     params: of its state; `categories` with their `names`.
     """
     labels = ["object"] if settings.class_agnostic else list(params["names"])
-    pairs = image_pairs(
-        target.truths,
-        predictions.detections,
-        _similarity(predictions, target),
-        matches.images,
-        np.asarray(params["categories"], np.int64),
-        settings.max_detections[-1],
-        BACKGROUND,
-        settings.class_agnostic,
-    )
+    categories = np.asarray(params["categories"], np.int64)
+    limit, one_class = settings.max_detections[-1], settings.class_agnostic
+    pairs = compared_pairs(predictions, target, matches.images, categories, limit, one_class)
     match = matched(pairs)
     errors = error_types(pairs, match)
     right, score, at = _judged(matches, settings)
-    sections: list[AnalysisSection] = [_errors(errors, settings), _sizes(matches, settings), _curves(matches, settings)]
-    sections += [] if settings.class_agnostic else [_classes(matches, settings, labels)]
-    sections += [_confusion(pairs, confusion(pairs, match), labels), *_calibration(score, right, at)]
-    sections += [] if settings.class_agnostic else [_by_class(errors, labels)]
+    classes = [] if settings.class_agnostic else labels
+    sections: list[AnalysisSection] = [
+        *_errors(errors, settings),
+        *_sizes_and_classes(matches, settings, classes),
+        *([_by_class(errors, classes)] if classes else []),
+        _curves(matches, settings),
+        _confusion(pairs, confusion(pairs, match), labels),
+        *_calibration(score, right, at),
+    ]
     told = {
         "foreground_iou": FOREGROUND,
         "background_iou": BACKGROUND,
@@ -83,6 +81,20 @@ def detection_analysis(
         "calibration_bins": BINS,
     }
     return Analysis(metric, VERSION, told, tuple(sections))
+
+
+def compared_pairs(
+    predictions: InstanceResults,
+    target: InstanceTruth,
+    images: np.ndarray,
+    categories: np.ndarray,
+    limit: int,
+    one_class: bool = False,
+) -> ImagePairs:
+    """The pairs of detections and objects that error types and confusions need; parameters as of `image_pairs`."""
+    similarity = _similarity(predictions, target)
+    truths, found = target.truths, predictions.detections
+    return image_pairs(truths, found, similarity, images, categories, limit, BACKGROUND, one_class)
 
 
 def _similarity(predictions: InstanceResults, target: InstanceTruth) -> Similarity:
@@ -95,30 +107,45 @@ def _similarity(predictions: InstanceResults, target: InstanceTruth) -> Similari
     return box_iou(target.shape, target.truths.crowd, predictions.shape)
 
 
-def _errors(errors: ErrorTypes, settings: MatchSettings) -> AnalysisTable:
-    counts = errors.counts.sum(axis=0)
-    wrong, unfound = int(counts[:-1].sum()), int(errors.objects.sum())
-    costs = [*errors.costs.tolist(), errors.false_positives, errors.false_negatives]
-    values = [
-        [many, cost, errors.ap + cost] for many, cost in zip([*counts.tolist(), wrong, unfound], costs, strict=True)
-    ]
-    values.append([wrong + unfound, 0.0 if errors.ap == errors.ap else np.nan, errors.ap])
-    return _table(
+def _errors(errors: ErrorTypes, settings: MatchSettings) -> list[AnalysisTable]:
+    """What each type costs, and all false positives or negatives."""
+    counts = errors.counts.sum(axis=0).tolist()
+    none = "no object and no detection is there, or would be left"
+    columns = ("errors", "count"), ("dAP", "fraction"), ("AP50 if fixed", "fraction")
+    types = _table(
         "errors",
         "What each type of error costs",
         f"Errors of the at most {settings.max_detections[-1]} highest-scored detections of an image: an IoU of "
         f"{FOREGROUND:g} or more with an object of another class (classification), of {BACKGROUND:g} to {FOREGROUND:g} "
         "with one of its own (localisation), neither (both), with one that is taken (duplicate), below "
         f"{BACKGROUND:g} with all (background); objects that none of these would find (missed). dAP is what AP at IoU "
-        f"{FOREGROUND:g} gains if all errors of the type are set right; costs do not add up. False positives and false "
-        "negatives: all of either kind. AP is the mean over classes with objects or detections.",
+        f"{FOREGROUND:g} gains if all errors of the type are set right. Costs do not add up.",
         TIDE,
-        (*KINDS, "false positives", "false negatives", "as it is"),
-        (("count", "count"), ("dAP", "fraction"), ("AP50 then", "fraction")),
-        values,
-        "there is neither an object nor a detection",
+        KINDS,
+        columns,
+        [[many, cost, errors.ap + cost] for many, cost in zip(counts, errors.costs.tolist(), strict=True)],
+        none,
         main=1,
     )
+    wrong, unfound = sum(counts[:-1]), int(errors.objects.sum())
+    totals = _table(
+        "totals",
+        "All false positives, all false negatives",
+        f"What AP at IoU {FOREGROUND:g} gains if all wrong detections come last, or if all objects that were not found "
+        "are no longer asked for. As it is: mean over classes with objects or detections, of the at most "
+        f"{settings.max_detections[-1]} highest-scored detections of an image.",
+        TIDE,
+        ("false positives", "false negatives", "as it is"),
+        columns,
+        [
+            [wrong, errors.false_positives, errors.ap + errors.false_positives],
+            [unfound, errors.false_negatives, errors.ap + errors.false_negatives],
+            [wrong + unfound, 0.0 if errors.ap == errors.ap else np.nan, errors.ap],
+        ],
+        none,
+        main=1,
+    )
+    return [types, totals]
 
 
 def _by_class(errors: ErrorTypes, labels: Sequence[str]) -> AnalysisTable:
@@ -135,58 +162,49 @@ def _by_class(errors: ErrorTypes, labels: Sequence[str]) -> AnalysisTable:
     )
 
 
-def _sizes(matches: Matches, settings: MatchSettings) -> AnalysisTable:
-    columns = _thresholds(settings)
-    limit = len(settings.max_detections) - 1
-    numbers = [
-        Number("", kind, threshold, area, limit)
-        for area in range(len(settings.areas))
-        for kind, threshold in [("precision", None), *(("precision", at) for _, at in columns), ("recall", None)]
-    ]
-    found = _at(matches, settings, numbers).reshape(len(settings.areas), -1)
+def _sizes_and_classes(matches: Matches, settings: MatchSettings, labels: Sequence[str]) -> tuple[AnalysisTable, ...]:
+    """AP and AR by size; without `labels` that alone, else AP of each class, too."""
+    columns, limit, areas = _thresholds(settings), len(settings.max_detections) - 1, settings.areas
+    of_size = [("precision", None), *(("precision", at) for _, at in columns), ("recall", None)]
+    of_class = [(None, 0), *((at, 0) for _, at in columns), *((None, area) for area in range(1, len(areas)))]
+    numbers = [Number("", kind, at, area, limit) for area in range(len(areas)) for kind, at in of_size]
+    numbers += [Number("", "precision", at, area, limit, one) for one in range(len(labels)) for at, area in of_class]
+    found = Accumulator(matches, settings, numbers).at()
+    found = np.where(found < 0, np.nan, found)
+    size, single = np.split(found, [len(areas) * len(of_size)])
     objects = matches.positives.sum(axis=0, dtype=np.int64)[:, None]
-    names = [_size(*area) for area in settings.areas]
-    return _table(
+    sizes = _table(
         "sizes",
         "AP by size of objects",
         "AP and AR (recall, at the most detections) over IoU as the score has them, of objects by their area in px^2.",
         COCO,
-        names,
+        [_size(*area) for area in areas],
         (("objects", "count"), ("AP", "fraction"), *((name, "fraction") for name, _ in columns), ("AR", "fraction")),
-        np.concatenate([objects, found], axis=1),
+        np.concatenate([objects, size.reshape(len(areas), -1)], axis=1),
         "there is no such object",
         main=1,
     )
-
-
-def _classes(matches: Matches, settings: MatchSettings, labels: Sequence[str]) -> AnalysisTable:
-    columns = _thresholds(settings)
-    limit, sizes = len(settings.max_detections) - 1, range(1, len(settings.areas))
-    asked = [(None, 0), *((at, 0) for _, at in columns), *((None, area) for area in sizes)]
-    numbers = [
-        Number("", "precision", threshold, area, limit, category)
-        for category in range(len(labels))
-        for threshold, area in asked
-    ]
-    objects = np.bincount(matches.object_category, matches.positives[:, 0], len(labels))
-    found = _at(matches, settings, numbers).reshape(len(labels), len(asked))
-    headings = ["AP", *(name for name, _ in columns), *(f"AP {settings.areas[area][0]}" for area in sizes)]
-    return _table(
+    if not labels:
+        return (sizes,)
+    objects = np.bincount(matches.object_category, matches.positives[:, 0], len(labels))[:, None]
+    headings = ["AP", *(name for name, _ in columns), *(f"AP {name}" for name, _, _ in areas[1:])]
+    classes = _table(
         "classes",
         "AP by class",
         "AP of each class over IoU as the score has it, of all its objects and of those of a size.",
         COCO,
         labels,
         (("objects", "count"), *((heading, "fraction") for heading in headings)),
-        np.concatenate([objects[:, None], found], axis=1),
+        np.concatenate([objects, single.reshape(len(labels), -1)], axis=1),
         "the class has no such object",
         main=1,
     )
+    return sizes, classes
 
 
 def _curves(matches: Matches, settings: MatchSettings) -> AnalysisCurves:
     known = {f"{threshold:.2f}": place for place, threshold in enumerate(settings.thresholds)}
-    every = np.stack([coco_precision(matches, settings, place) for place in range(len(settings.thresholds))])
+    every = coco_precision(matches, settings)
     some = ~np.isnan(every[0, :, 0])
     mean = every[:, some].mean(axis=1) if some.any() else np.full((len(every), len(settings.recalls)), np.nan)
     lines = {f"IoU {text}": mean[known[text]] for text in ("0.50", "0.75") if text in known}
@@ -288,12 +306,6 @@ def _reliability(found: Calibration, what: str) -> list[AnalysisCurves]:
     return [curves]
 
 
-def _at(matches: Matches, settings: MatchSettings, numbers: Sequence[Number]) -> np.ndarray:
-    """The numbers over all images, NaN for one that does not exist."""
-    found = Accumulator(matches, settings, numbers).at()
-    return np.where(found < 0, np.nan, found)
-
-
 def _thresholds(settings: MatchSettings) -> list[tuple[str, int]]:
     """AP50 and AP75 with the place of their threshold, where the settings have it and more than one."""
     places = [(name, [round(one, 9) for one in settings.thresholds]) for name, _ in _COLUMNS]
@@ -305,12 +317,12 @@ def _size(name: str, low: float, high: float) -> str:
     """A range of areas in words.
 
     >>> _size("all", 0.0, 1e10), _size("small", 0.0, 1024.0), _size("medium", 1024.0, 9216.0), _size("l", 9216.0, 1e10)
-    ('all', 'small, to 32^2', 'medium, 32^2 to 96^2', 'l, from 96^2')
+    ('all', 'small to 32²', 'medium 32² to 96²', 'l from 96²')
     """
-    ends = [f"{round(end**0.5)}^2" if round(end**0.5) ** 2 == end else f"{end:g}" for end in (low, high)]
+    ends = [f"{round(end**0.5)}²" if round(end**0.5) ** 2 == end else f"{end:g}" for end in (low, high)]
     if low <= 0:
-        return name if high >= 1e10 else f"{name}, to {ends[1]}"
-    return f"{name}, from {ends[0]}" if high >= 1e10 else f"{name}, {ends[0]} to {ends[1]}"
+        return name if high >= 1e10 else f"{name} to {ends[1]}"
+    return f"{name} from {ends[0]}" if high >= 1e10 else f"{name} {ends[0]} to {ends[1]}"
 
 
 def _table(

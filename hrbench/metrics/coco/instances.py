@@ -117,6 +117,7 @@ class CocoObjects:
     version = 1
     prediction_file: str
     oracle = "pycocotools"
+    quality_is = "average precision within the image, mean over the thresholds of IoU"
     main = "AP"
     remark = ""  # what the description of each number ends with
     meets_other_classes = False  # whether masks of detections are compared with those of objects of other classes

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import UsageError
-from hrbench.formats.coco.forms import CocoForm, TruthArea
+from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
 from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen, read_results, read_truth
 from hrbench.formats.coco.skeletons import COCO_SIGMAS
 from hrbench.formats.coco.write import write_results
@@ -120,8 +120,9 @@ class CocoKeypointAP:
         names tell how many (AP@R11).
     class_agnostic: whether all categories count as one (micro-AP): equal scores go by category, then by the order of
         the file, and `max_detections` are of an image.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how the files
-        deviate from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames, layout,
+        missing_box: how the files deviate from COCO's form (`forms.CocoForm`). A root category is kept, with a note
+        unless that was said.
     unseen: what becomes of predicted people of whom no joint has a third number above 0: "keep", as pycocotools does,
         or "drop" before anything is matched, as xtcocotools does.
     """
@@ -136,6 +137,7 @@ class CocoKeypointAP:
         '{"image_id": 139, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, 424.0, 162.0, 0.8, ...], "score": 0.87}',
     )
     oracle = "pycocotools"
+    quality_is = "average precision within the image, mean over the thresholds of OKS"
     main = "AP"
     quantities: tuple[Quantity, ...] = described(FORM, KEYPOINTS)
 
@@ -160,12 +162,26 @@ class CocoKeypointAP:
         text_numbers: bool = False,
         unseen: Unseen = "keep",
         frames: Literal["all", "labelled"] = "all",
+        layout: Layout = "coco",
+        missing_box: Literal["refuse", "joints"] = "refuse",
     ) -> None:
         if unseen not in ("keep", "drop"):
             raise UsageError(f"unseen: keep or drop was expected, not {unseen!r}")
         self.unseen: Unseen = unseen
         root = "keep" if root_category is None else root_category
-        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root, text_numbers, frames)
+        self.form = CocoForm(
+            renumber,
+            truth_area,
+            iscrowd,
+            num_keypoints,
+            match,
+            whole_ids,
+            root,
+            text_numbers,
+            frames,
+            layout,
+            missing_box,
+        )
         self.root_said = root_category is not None
         if detection_area not in (None, "keypoints", "box"):
             raise UsageError(f"detection_area {detection_area!r}: say keypoints or box, or leave it out")

@@ -138,6 +138,7 @@ class LvisObjects:
     version = 1
     prediction_file: str
     oracle = "lvis"
+    quality_is = "average precision within the image, mean over the thresholds of IoU"
     main = "AP"
     quantities: tuple[Quantity, ...]
     prediction_form: PredictionForm

@@ -36,20 +36,18 @@ def ranks_of(category: np.ndarray, right: np.ndarray, classes: int) -> list[np.n
     return [hits[cuts[one] : cuts[one + 1]] - starts[one] + 1 for one in range(classes)]
 
 
-def coco_precision(matches: Matches, settings: MatchSettings, threshold: int) -> np.ndarray:
-    """(C, R) float64: COCO's precision of each class at each recall, NaN for a class without objects; of any area.
-
-    threshold: its position in the settings.
-    """
-    classes = len(matches.categories)
+def coco_precision(matches: Matches, settings: MatchSettings) -> np.ndarray:
+    """(T, C, R) float64: COCO's precision of each class at each recall, of any area; NaN of one without objects."""
+    classes, recalls = len(matches.categories), np.asarray(settings.recalls)
     order = order_of(matches.category.astype(np.int64), matches.score)
-    bit = np.uint16(1 << threshold)
-    order = order[(matches.ignored[order, 0] & bit) == 0]
-    right = (matches.hits[order, 0] & bit) > 0
+    category, hits, ignored = matches.category[order], matches.hits[order, 0], matches.ignored[order, 0]
     objects = np.bincount(matches.object_category, matches.positives[:, 0], classes).astype(np.int64)
-    found = np.full((classes, len(settings.recalls)), np.nan)
-    recalls = np.asarray(settings.recalls)
-    for one, ranks in enumerate(ranks_of(matches.category[order], right, classes)):
-        if objects[one]:
-            found[one] = precision_at(ranks, int(objects[one]), recalls, COCO_EPS)
+    found = np.full((len(settings.thresholds), classes, len(recalls)), np.nan)
+    for threshold, precision in enumerate(found):
+        bit = np.uint16(1 << threshold)
+        counts = (ignored & bit) == 0
+        right = (hits[counts] & bit) > 0
+        for one, ranks in enumerate(ranks_of(category[counts], right, classes)):
+            if objects[one]:
+                precision[one] = precision_at(ranks, int(objects[one]), recalls, COCO_EPS)
     return found

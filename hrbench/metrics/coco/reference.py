@@ -14,6 +14,7 @@ import numpy as np
 
 from hrbench.formats.coco.forms import COCO as COCO_FORM
 from hrbench.formats.coco.forms import CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.layouts import source_bytes
 from hrbench.formats.coco.unjudged import judged_alone
 from hrbench.metrics.coco.curves import Number
 from hrbench.metrics.coco.matching import MatchSettings
@@ -46,8 +47,9 @@ def keypoint_numbers(
     An empty results file is allowed (`loadRes` would fail on it).
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        original = target.read_bytes()
-        data = judged_alone(target, annotations_in(target, original, form), len(sigmas), category)
+        original = target.read_bytes() if form.layout == "coco" else b""
+        source = original or source_bytes(target, form)
+        data = judged_alone(target, annotations_in(target, source, form), len(sigmas), category)
         rows = results_rows(target, data, predictions, form, without_boxes)
         rows = [row for row in rows if category in (None, row["category_id"])]  # others need not have its joints
         rows = _seen_rows(rows) if only_seen else rows

@@ -87,6 +87,7 @@ class WholebodyAP:
     version = 1
     prediction_file = "predictions.json"
     oracle = "pycocotools, on the joints of each part"
+    quality_is = "average precision within the image, of whole bodies, mean over the thresholds of OKS"
     main = "AP"
     quantities: tuple[Quantity, ...] = _quantities()
     prediction_form = PredictionForm(

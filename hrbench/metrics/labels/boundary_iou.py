@@ -22,6 +22,7 @@ has; their rows are `class` (N,) uint16, and how many boundary pixels are `share
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,15 +33,19 @@ from hrbench.formats.label_folders import LabelFolder, in_order, write_label_map
 from hrbench.metrics.boundaries import RATIO, checked_ratio, everywhere, width_of
 from hrbench.metrics.labels.boundary_reference import counts_by_opencv
 from hrbench.metrics.labels.classes import IGNORED
-from hrbench.metrics.labels.maps import LabelMaps, Maps
-from hrbench.metrics.labels.mean_iou import MeanIoU
+from hrbench.metrics.labels.maps import WORDS, LabelMaps, Maps
+from hrbench.metrics.labels.mean_iou import MeanIoU, certain, labels_in_words
+from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, unevaluated_note
 from hrbench.metrics.labels.states import AT_ONCE, form_of, group_numbers, map_bytes, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
 COUNTS = ("shared", "annotated", "predicted")
-FORM = form_of("boundary-miou", 1, boundaries=("class", *COUNTS))
+SEEN = ("ignored", "judged", "no_class")
+"""Of each image: annotated pixels that are not judged, the others, and those of the others predicted as no class."""
+
+FORM = replace(form_of("boundary-miou", 1, boundaries=("class", *COUNTS)), extra=(TRUTH, *SEEN))
 DTYPES: dict[str, type] = {"class": np.uint16, **dict.fromkeys(COUNTS, np.int64)}
 
 
@@ -57,6 +62,7 @@ class BoundaryIoU:
     prediction_file = "predictions"
     prediction_form = MeanIoU.prediction_form
     oracle = "OpenCV, class by class,"
+    quality_is = "mean boundary IoU of the classes in the image"
     main = "boundary_mIoU"
     quantities: tuple[Quantity, ...]
 
@@ -114,12 +120,30 @@ class BoundaryIoU:
         def counted(name: str) -> dict[str, np.ndarray]:
             pair = self.maps.paired(target.labels[name], predictions.files[name], truths, guesses)
             rows = boundary_counts(truths[pair.truth], guesses[pair.predicted], len(self.classes), self.ratio)
-            return {**rows, TRUTH: truth_digests([map_bytes(pair.truth)])}
+            truth, guess = truths[pair.truth], guesses[pair.predicted]
+            judged = truth != IGNORED
+            seen = (truth.size - judged.sum(), judged.sum(), (judged & (guess == len(self.classes))).sum())
+            return {**rows, **dict(zip(SEEN, seen, strict=True)), TRUTH: truth_digests([map_bytes(pair.truth)])}
 
         rows = list(in_order(counted, names))
         groups = [name.rpartition("/")[0] for name in names]
         params = {**self.maps.params(predictions.kind), "dilation_ratio": self.ratio}
         return state_of(FORM, params, names, groups, rows, DTYPES)
+
+    def input_notes(self, predictions: LabelFolder, target: Maps, state: State) -> list[Note]:
+        """What in the label maps changes these numbers, or may."""
+        ignored, judged, none = (int(state.arrays[name].sum()) for name in SEEN)
+        notes = ignored_note(ignored, judged, labels_in_words(self.classes.ignore))
+        notes += unevaluated_note(none, judged, labels_in_words(self.classes.unjudged))
+        of_class = state.arrays["class"]
+        if self.classes.ignore == (255,) and not self.maps.form.colours:
+            second = bool(state.arrays["annotated"][of_class == 1].any())
+            notes += binary_note(len(self.classes), ignored, second)
+        if self.classes.ids != tuple(range(len(self.classes))):
+            words = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
+            seen = np.unique(of_class[state.arrays["predicted"] > 0])
+            notes += found_out(predictions, self.maps.labels, words, certain(self.classes, seen, predictions.kind))
+        return notes
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""

@@ -86,6 +86,7 @@ class CityscapesIoU:
         "one number a pixel of the original image, of its size: label ids of Cityscapes, or train ids",
     )
     oracle = "cityscapesscripts"
+    quality_is = "mean IoU of the classes in the image"
     main = "mIoU"
     gained = ("fwIoU",)
     quantities: tuple[Quantity, ...] = QUANTITIES

@@ -32,7 +32,7 @@ from hrbench.formats.label_folders import Kind, LabelFolder, in_order, write_lab
 from hrbench.formats.label_runs import histogram
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.asked import AskedNumbers, AskedTable, Empty, Over, with_asked
-from hrbench.metrics.labels.classes import IGNORED, NOTHING
+from hrbench.metrics.labels.classes import IGNORED, NOTHING, LabelClasses
 from hrbench.metrics.labels.maps import WORDS, LabelMaps, Maps
 from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered, unevaluated_note
 from hrbench.metrics.labels.states import (
@@ -122,6 +122,7 @@ class MeanIoU:
         "truth",
     )
     oracle = "a plain count, class by class,"
+    quality_is = "mean IoU of the classes in the image"
     main = "mIoU"
     quantities: tuple[Quantity, ...]
 
@@ -186,27 +187,18 @@ class MeanIoU:
     def input_notes(self, predictions: LabelFolder, target: Maps, state: State) -> list[Note]:
         """What in the label maps changes these numbers, or may."""
         ignored, judged = int(state.arrays["ignored"].sum()), int(state.arrays["pixels"].sum())
-        notes = ignored_note(ignored, judged, self._no_class(self.classes.ignore))
+        notes = ignored_note(ignored, judged, labels_in_words(self.classes.ignore))
         table = self.matrix(state)
-        notes += unevaluated_note(int(table[:, -1].sum()), judged, self._no_class(self.classes.unjudged))
+        notes += unevaluated_note(int(table[:, -1].sum()), judged, labels_in_words(self.classes.unjudged))
         if self.classes.ignore == (255,) and not self.form.colours:
             notes += binary_note(len(self.classes), ignored, bool((state.arrays["truth"] == 1).any()))
         if self.classes.ids != tuple(range(len(self.classes))):
             found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
-            notes += found_out(predictions, self.maps.labels, (found, other), self._certain(table, predictions.kind))
+            seen = np.flatnonzero(table[:, :-1].any(axis=0))
+            notes += found_out(
+                predictions, self.maps.labels, (found, other), certain(self.classes, seen, predictions.kind)
+            )
         return notes + misnumbered(table, *self._written(predictions.kind))
-
-    @staticmethod
-    def _no_class(labels: Sequence[int]) -> str:
-        """Labels of no class in words: numbers, then colours that are ignored."""
-        shown = ", ".join(str(label) for label in labels if label != OTHER_COLOURS)
-        return " or ".join(filter(None, [shown, "a colour that is ignored" if OTHER_COLOURS in labels else ""]))
-
-    def _certain(self, table: np.ndarray, kind: Kind) -> bool:
-        """Whether a class was predicted of which no number is one of the other kind."""
-        own, other = (self.classes.guesses(each) for each in (kind, "indices" if kind == "ids" else "ids"))
-        seen = np.flatnonzero(table[:, :-1].any(axis=0))
-        return not bool(np.isin(seen, own[other != NOTHING]).all())
 
     def _written(self, kind: Kind) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """What `misnumbered` asks for: the column of each class, what was written for each column, and what numbers
@@ -364,3 +356,15 @@ def _mean(values: np.ndarray) -> np.ndarray:
     """(...) mean of those of (..., C) that are not NaN; NaN if there is none."""
     exist = ~np.isnan(values)
     return np.where(exist, values, 0.0).sum(axis=-1) / exist.sum(axis=-1)
+
+
+def labels_in_words(labels: Sequence[int]) -> str:
+    """Labels of no class in words: numbers, then colours that are ignored."""
+    shown = ", ".join(str(label) for label in labels if label != OTHER_COLOURS)
+    return " or ".join(filter(None, [shown, "a colour that is ignored" if OTHER_COLOURS in labels else ""]))
+
+
+def certain(classes: LabelClasses, seen: np.ndarray, kind: Kind) -> bool:
+    """Whether a class was predicted of which no number is one of the other kind. seen: classes that were predicted."""
+    own, other = (classes.guesses(each) for each in (kind, "indices" if kind == "ids" else "ids"))
+    return not bool(np.isin(seen, own[other != NOTHING]).all())

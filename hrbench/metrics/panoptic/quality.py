@@ -87,6 +87,7 @@ class PanopticQuality:
         '{"image_id": 139, "file_name": "000000000139.png", "segments_info": [{"id": 8345, "category_id": 1}, ...]}',
     )
     oracle = "panopticapi"
+    quality_is = "the image's own PQ"
     main = "PQ"
     quantities: tuple[Quantity, ...] = MEANS
 

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import UsageError
-from hrbench.formats.coco.forms import CocoForm, TruthArea
+from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS, Unseen
 from hrbench.formats.coco.skeletons import skeleton_named
 from hrbench.formats.coco.write import write_results
@@ -80,8 +80,8 @@ class Pck:
     category: the id of the category to evaluate; None for all.
     origin: where MPII's predictions have their top-left pixel (`formats.mpii.read_predictions`).
     detection_area: taken with a COCO data set's other options; nothing here depends on it.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how COCO files
-        deviate from COCO's form (`forms.CocoForm`).
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames, layout,
+        missing_box: how COCO files deviate from COCO's form (`forms.CocoForm`).
     unseen: what becomes of predicted people of whom no joint has a third number above 0: "keep", or "drop" before they
         are held to anybody.
     """
@@ -90,6 +90,7 @@ class Pck:
     version = FORM.version
     prediction_file = "predictions.json"
     oracle = "a plain count, joint by joint,"
+    quality_is = "area under the image's PCK curve up to its largest threshold"
     prediction_form = PredictionForm(
         "COCO results, a row a person; of MPII rows of index and keypoints, or the files of mpii-pckh",
         "pixels of the original image, its top left pixel at (0, 0)",
@@ -120,6 +121,8 @@ class Pck:
         unseen: Unseen = "keep",
         head: Sequence[int | str] | None = None,
         skeleton: str | None = None,
+        layout: Layout = "coco",
+        missing_box: Literal["refuse", "joints"] = "refuse",
     ) -> None:
         if reference not in WORDS:
             raise UsageError(f"reference {reference!r}: say box, torso, head or head_segment")
@@ -140,8 +143,9 @@ class Pck:
         self.sigmas = _positive("sigmas", COCO_SIGMAS if sigmas is None else sigmas)
         self.origin: Literal[0, 1] | None = origin
         self.form = CocoForm(
-            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames
-        )
+            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames,
+            layout, missing_box,
+        )  # fmt: skip
         self.quantities: tuple[Quantity, ...] = quantities(reference, self.thresholds, self.curve)
         self.main = self.quantities[0].name
 

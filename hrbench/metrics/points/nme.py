@@ -93,6 +93,7 @@ class Nme:
         "pixels of the original image, counted as the list counts; for .pts files from a top left pixel (0, 0)",
     )
     oracle = "a plain count, face by face,"
+    quality_is = "1 / (1 + 10 NME) of the image's faces"
     main = "nme"
 
     def __init__(
@@ -174,16 +175,22 @@ class Nme:
         return State(self.name, self.version, params, arrays)
 
     def input_notes(self, predictions: np.ndarray, target: FaceList, state: State) -> list[Note]:
-        """Whether predictions lie beside the landmarks by one pixel in x and in y, as counted from another origin."""
+        """What was found on reading the faces, and whether predictions lie one pixel beside the landmarks, as counted
+        from another origin.
+        """
+        told = [Note("faces_read", text) for text in target.notes]
         rows = state.arrays["row"]
         error = (predictions[rows] - target.points[rows]).reshape(-1, 2)
         if len(error) < 30:
-            return []
+            return told
         x, y = np.median(error, axis=0).tolist()
         if any(max(abs(x - shift), abs(y - shift)) <= 0.25 for shift in (1.0, -1.0)):
             what = f"predicted landmarks lie ({x:.2f}, {y:.2f}) px from the annotated ones, in the median of all"
-            return [Note("shifted", what, effect="as if their top-left pixel were counted otherwise; nothing is moved")]
-        return []
+            effect = "as if their top-left pixel were counted otherwise; nothing is moved"
+            fits = target.origin == (x > 0)  # files that count from 0 or 1 as the predictions do
+            option = f"origin: {1 - target.origin}" if target.origin is not None and fits else ""
+            told.append(Note("shifted", what, effect=effect, option=option))
+        return told
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image. Raises InputError if an image occurs twice or params differ."""

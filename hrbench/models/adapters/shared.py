@@ -22,6 +22,7 @@ EXPECTED_OUTPUT = {
     "pose": "heatmaps (N, K, h, w); or in one stage a list of dictionaries with keypoints (M, K, 3) and scores (M,), "
     "or candidates (N, 5 + 3 K, A)",
     "segmentation": "logits (N, C, h, w), or a list of such whose last is used",
+    "panoptic": "a dictionary of class_logits (N, Q, C + 1) and mask_logits (N, Q, h, w) of Q queries",
     "classification": "logits (N, C)",
     "landmarks": "heatmaps (N, L, h, w)",
     "detection": "a list of dictionaries with boxes (M, 4), scores (M,) and labels (M,), one for each image",
@@ -106,6 +107,8 @@ def _is_right(output: Any, task: str) -> bool:
     if task == "detection":
         named = {"boxes", "scores", "labels"}
         return isinstance(output, list) and all(isinstance(one, Mapping) and named <= set(one) for one in output)
+    if task == "panoptic":
+        return isinstance(output, Mapping) and {"class_logits", "mask_logits"} <= set(output)
     if task == "pose" and isinstance(output, list):
         return all(isinstance(one, Mapping) and {"keypoints", "scores"} <= set(one) for one in output)
     if task == "pose" and isinstance(output, Tensor) and output.ndim == 3:

@@ -14,6 +14,7 @@ What the library returns becomes what the task's networks return:
                       class and mask queries      sum over queries q of softmax(class_q)[c] x sigmoid(mask_q)[h, w],
                                                   Mask2Former's masks enlarged to 384x384 before the sigmoid,
                                                   "no object" left out (Cheng et al., MaskFormer, NeurIPS 2021, 3.3)
+    panoptic          class and mask queries      as they are: class_logits (N, Q, C + 1), mask_logits (N, Q, h, w)
     detection         logits with "no object"     softmax; each query's best class (DETR, YOLOS, Table Transformer)
                       logits without              sigmoid; the Q best of all pairs of query and class (Deformable DETR,
                                                   RT-DETR and others, which so choose 100 or Q of them)
@@ -53,6 +54,7 @@ AUTO = {
     "segmentation": ("AutoModelForSemanticSegmentation", "AutoModelForUniversalSegmentation"),
     "detection": ("AutoModelForObjectDetection",),
     "pose": ("AutoModelForPoseEstimation",),
+    "panoptic": ("AutoModelForUniversalSegmentation",),
     "backbone": ("AutoBackbone",),
 }
 
@@ -77,9 +79,8 @@ def build(name: str, *, task: str = "", weights: bool = False, offline: bool = F
     kind = _kind(transformers, config, task, name)
     net = _loaded(kind, folder, config) if weights and isinstance(folder, Path) else kind._from_config(config)
     what = f"transformers:{name}"
-    return _adapted(
-        net, task or _task_of(transformers, config), what, _task_text(transformers, config, folder, weights)
-    )
+    chosen = task or _task_of(transformers, config)
+    return _adapted(net, chosen, what, _task_text(transformers, config, folder, weights, chosen))
 
 
 def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[str, Any]) -> Any:
@@ -260,14 +261,15 @@ def _adapted(net: Any, task: str, what: str, tokens: list[int] | None = None) ->
         "pose": lambda output: output.get("heatmaps", output),
         "classification": lambda output: output["logits"],
         "segmentation": partial(_semantic, ENLARGED.get(net.config.model_type)),
+        "panoptic": _queries,
         "backbone": lambda output: list(output["feature_maps"]),
     }
     net = with_checked_output(net, task, what, takes.get(task))
     return as_backbone(net) if task == "backbone" else net
 
 
-def _task_text(transformers: Any, config: Any, folder: Path | Missing, weights: bool) -> list[int] | None:
-    """The tokens of "the task is semantic", which OneFormer takes beside its images; None for other networks.
+def _task_text(transformers: Any, config: Any, folder: Path | Missing, weights: bool, task: str) -> list[int] | None:
+    """The tokens of "the task is semantic", or "panoptic", which OneFormer takes beside its images; None for others.
 
     A network with random weights, whose costs alone are of interest, takes zeros. Raises InputError if the folder of
     one with weights has no tokenizer.
@@ -284,7 +286,8 @@ def _task_text(transformers: Any, config: Any, folder: Path | Missing, weights: 
             f"{folder} has no tokenizer (vocab.json, merges.txt) for the text that tells OneFormer its task: "
             f"{_line(error)}"
         ) from error
-    made = tokenizer("the task is semantic", padding="max_length", max_length=length, truncation=True)
+    word = "panoptic" if task == "panoptic" else "semantic"
+    made = tokenizer(f"the task is {word}", padding="max_length", max_length=length, truncation=True)
     return list(made["input_ids"])
 
 
@@ -305,13 +308,22 @@ ENLARGED = {"mask2former": (384, 384)}
 (`Mask2FormerImageProcessor.post_process_semantic_segmentation`)."""
 
 
+CLASSES, MASKS = ("class_queries_logits", "logits"), ("masks_queries_logits", "pred_masks")
+"""By which names kinds of networks return the logits of their queries' classes and masks."""
+
+
+def _queries(output: Any) -> Any:
+    """{"class_logits": (N, Q, C + 1), "mask_logits": (N, Q, h, w)} of a network with queries; else its output."""
+    classes, masks = (next((output[key] for key in keys if key in output), None) for keys in (CLASSES, MASKS))
+    return output if classes is None or masks is None else {"class_logits": classes, "mask_logits": masks}
+
+
 def _semantic(size: tuple[int, int] | None, output: Any) -> Tensor:
     """Logits, or scores (N, C, h, w) of class queries (N, Q, C + 1) and mask queries (N, Q, h, w).
 
     size: to which masks are enlarged before the sigmoid; None for not at all.
     """
-    classes = next((output[key] for key in ("class_queries_logits", "logits") if key in output), None)
-    masks = next((output[key] for key in ("masks_queries_logits", "pred_masks") if key in output), None)
+    classes, masks = (next((output[key] for key in keys if key in output), None) for keys in (CLASSES, MASKS))
     if masks is None:
         return output["logits"] if classes is not None else output
     assert classes is not None

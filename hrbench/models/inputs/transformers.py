@@ -3,6 +3,7 @@
     task             read                                                    protocol `transformers`
     classification   size, crop, resample, and the rule of the processor     crop_mode, crop_fraction, resized_to
     segmentation     size, resample, size_divisor, do_reduce_labels          size, short, long, to_multiple
+    panoptic         size, resample, size_divisor                            size, short, long, to_multiple, masks_to
     detection        size, resample, sides of YOLOS                          resize, short, long, round_down_to
 
 Rescaling and normalisation become mean and std of values in [0, 1]; `do_flip_channel_order` becomes the colour. Without
@@ -32,7 +33,13 @@ PLAIN = ("ViT", "Bit", "CLIP", "DeiT", "Beit", "Pvt", "MobileNetV1", "MobileNetV
 CLASSIFIERS = (*PLAIN, "Siglip", "Siglip2", "ConvNext", "Levit", "PoolFormer", "MobileViT")
 SEGMENTERS = (*PLAIN, "DPT", "MaskFormer", "Mask2Former", "OneFormer", "MobileViT")
 DETECTORS = ("Detr", "ConditionalDetr", "DeformableDetr", "RTDetr", "Yolos")
-KNOWN = {"classification": CLASSIFIERS, "segmentation": SEGMENTERS, "detection": DETECTORS}
+FUSERS = ("MaskFormer", "Mask2Former", "OneFormer")
+KNOWN = {
+    "classification": CLASSIFIERS,
+    "segmentation": SEGMENTERS,
+    "panoptic": FUSERS,
+    "detection": DETECTORS,
+}
 """Task -> its processors whose rules are known, without the ending "ImageProcessor"."""
 
 
@@ -73,7 +80,7 @@ def library_input(
             "transformers:oneformer takes a text that tells its task, whose tokens are in the folder of its weights: "
             "name that folder, or its repository, or leave the data set out to measure costs"
         )
-    make = {"classification": _classification, "segmentation": _segmentation, "detection": _detection}[task]
+    make = _READ[task]
     known = Processor(processor, kind, f"transformers:{name}", model, own)
     size, protocol = make(known, input, _labels(config))
     colour, mean, std = colours(known)
@@ -177,7 +184,7 @@ def _segmentation(
     protocol: dict[str, Any] = {"interpolation": p.interpolation}
     if p.flag("do_reduce_labels"):
         protocol["reduced_labels"] = True
-    if not p.own and p.kind not in ("Mask2Former", "MaskFormer", "OneFormer"):
+    if not p.own and p.kind not in FUSERS:
         if p.model != "segformer":  # whose sides need no multiple; of others that is not known
             protocol["multiple"] = 32
         return input, protocol
@@ -199,6 +206,24 @@ def _segmentation(
     return input, protocol
 
 
+def _panoptic(
+    p: Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
+) -> tuple[tuple[int, int] | None, dict[str, Any]]:
+    """As `_segmentation`, with the size that Mask2Former's processor enlarges masks to.
+
+    Thresholds are no settings of a processor: they are the protocol's, as the library's method has them by default.
+    """
+    size, protocol = _segmentation(p, input, labels)
+    kept = {key: value for key, value in protocol.items() if key != "reduced_labels"}
+    enlarged = {"masks_to": list(MASKS_TO)} if p.kind == "Mask2Former" else {}
+    return size, {"size": "own", **kept, **enlarged}
+
+
+MASKS_TO = (384, 384)
+"""(height, width) that `Mask2FormerImageProcessor.post_process_panoptic_segmentation` enlarges masks to, whatever the
+image."""
+
+
 def _detection(
     p: Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
 ) -> tuple[tuple[int, int] | None, dict[str, Any]]:
@@ -217,3 +242,11 @@ def _detection(
     if p.kind == "Yolos":
         protocol["round_down_to"] = 16
     return input, protocol
+
+
+_READ = {
+    "classification": _classification,
+    "segmentation": _segmentation,
+    "panoptic": _panoptic,
+    "detection": _detection,
+}

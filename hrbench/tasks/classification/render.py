@@ -10,8 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hrbench.errors import EntryError, InputError
+from hrbench.errors import InputError
 from hrbench.formats.class_lists import stem
+from hrbench.tasks.picture_files import write_picture
 from hrbench.types import Sample
 
 WIDTH, LINE = 320, 24
@@ -89,9 +90,7 @@ def render_classes(
             table[top + 2 : top + LINE - 2, 4 : 4 + length] = _RIGHT if right else _BAR
             _write(table, f"{100 * score:.1f}", (WIDTH - 60, top + 17))
         _write(table, text if len(text) <= 32 else text[:31] + "~", (8, top + 17))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.concatenate([shown, table]), [cv2.IMWRITE_JPEG_QUALITY, 90]):
-        raise EntryError(f"the picture {path} could not be written")
+    write_picture(path, np.concatenate([shown, table]))
 
 
 def _write(picture: np.ndarray, text: str, place: tuple[int, int]) -> None:

@@ -150,6 +150,10 @@ class Classification:
         image = read_rgb(sample.path, sample.size, sample.orientation)
         render_classes(image, rows, self.scheme.names, sample.group, sample.content, path)
 
+    def classes_in(self, sample: Sample, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """The right class of an image, whatever was predicted; none if it is not known."""
+        return [sample.group] if sample.group else []
+
 
 def _remedy(output: Any, n: int, classes: int) -> str:
     """What to do about a network of more classes than the data set has folders; "" for any other output."""

@@ -25,7 +25,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import cv2
 import numpy as np
 
 from hrbench.contracts import LATER, PREPARES, Deferred, HasScheme, Network, TakesScales
@@ -39,6 +38,7 @@ from hrbench.tasks.detection import geometry, mask_pasting
 from hrbench.tasks.detection.outputs import ImageDetections, read_detections, sent_detections
 from hrbench.tasks.detection.render import read_detections_file, render_detections
 from hrbench.tasks.inputs import fed_as, normalised, tensor_like
+from hrbench.tasks.picture_files import write_picture
 from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -328,9 +328,13 @@ class Detection:
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
         image = render_detections(read_image(sample.path, sample.size, sample.orientation), rows, self.scheme)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise EntryError(f"the drawing {path} could not be written")
+        write_picture(path, image)
+
+    def classes_in(self, sample: Sample, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Names of the classes of objects, in the order of the data set."""
+        there = {row["category_id"] for row in rows}
+        numbers = self.scheme.ids or range(len(self.scheme.names))
+        return [name for number, name in zip(numbers, self.scheme.names, strict=True) if number in there]
 
 
 def _in_order(found: Mapping[int, Callable[[], ImageDetections]]) -> list[ImageDetections]:

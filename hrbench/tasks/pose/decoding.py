@@ -1,4 +1,4 @@
-"""Joints between the pixels of a heatmap: the expansions of DARK and UDP around its maximum.
+"""Joints between the pixels of a heatmap: the expansions of DARK and UDP around its maximum, and UDP's offset maps.
 
 Both take the logarithm of a heatmap that was smoothed with a Gaussian, as if it were a Gaussian itself: then one step
 of Newton's method leads from the maximum to the centre. DARK: Zhang et al., CVPR 2020, arXiv 1910.06278. UDP: Huang et
@@ -10,7 +10,13 @@ post_processing.py), float32 where its code on NumPy 1.26 has float32, pinned by
     udp   0.001           50        one pixel                   the edge's values go on
 
 Neither bounds the step: on a map without a peak it may lead far away, as in mmpose. A map without a positive value has
-its joint at (-1, -1), as there. NumPy and OpenCV only.
+its joint at (-1, -1), as there.
+
+UDP's combined heatmaps are three maps a joint: where it is, and how far it lies from each pixel along x and y, in units
+of a radius. The joint is the maximum of the first map, smoothed, and the offset that the other two have there. mmpose
+1.3.2 (codecs/udp_heatmap.py) smooths with a Gaussian of 2 x 11 + 1 pixels that mirrors the map at its border.
+
+NumPy and OpenCV only.
 """
 
 from __future__ import annotations
@@ -23,7 +29,9 @@ import numpy as np
 
 from hrbench.tasks.pose import geometry
 
-Decoding = Literal["maximum", "dark", "udp"]
+Decoding = Literal["maximum", "dark", "udp", "combined"]
+COMBINED_MAPS = 3
+"""Of each joint: where it is, its offset along x, that along y."""
 
 
 def smoothed(heatmaps: np.ndarray, kernel: int, sigma: float = 0.0) -> np.ndarray:
@@ -139,6 +147,35 @@ def refined_maxima(
     return points, value
 
 
+def combined_maxima(
+    heatmaps: np.ndarray, kernel: int, sigma: float = 0.0, radius: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints of UDP's combined heatmaps.
+
+    heatmaps: (N, 3 K, h, w), the three maps of a joint one after the other.
+    kernel, sigma: of the Gaussian that the first map of each joint is smoothed with (`smoothed`), mirrored at the
+        border.
+    radius: what an offset of 1 is, in parts of the longer side of a heatmap.
+
+    Returns (N, K, 2) float32 in heatmap pixels, (-1, -1) where no value is positive (mmpose adds offsets of another
+    joint there), and the maxima (N, K, 1) of the smoothed maps.
+    """
+    n, many, height, width = heatmaps.shape
+    joints = many // COMBINED_MAPS
+    place, *offsets = np.moveaxis(heatmaps.astype(np.float32).reshape(n, joints, COMBINED_MAPS, height, width), 2, 0)
+    if kernel > 1:
+        place = np.stack([cv2.GaussianBlur(one, (kernel, kernel), sigma) for one in place.reshape(-1, height, width)])
+        place = place.reshape(n, joints, height, width)
+    points, value = geometry.heatmap_maxima(place)
+    positive = value[..., 0] > 0
+    x, y = (points[positive][:, axis].astype(np.int64) for axis in (0, 1))
+    rows, columns = np.nonzero(positive)
+    length = np.float32(radius * max(height, width))
+    points[positive] += np.stack([maps[rows, columns, y, x] * length for maps in offsets], axis=1)
+    points[~positive] = -1
+    return points, value
+
+
 def decode(
     heatmaps: np.ndarray,
     centres: Sequence[np.ndarray],
@@ -149,15 +186,17 @@ def decode(
     quarter_offset: bool = False,
     kernel: int = 0,
     sigma: float = 0.0,
+    radius: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Heatmaps to joints in image pixels.
 
-    heatmaps: (N, K, h, w).
+    heatmaps: (N, K, h, w); of decoding "combined" (N, 3 K, h, w).
     centres, scales: N of each, as the crops were made with.
     decoding: how a maximum is refined; "maximum" with the classic map is HRNet's own (`geometry.decode`).
     affine: of the crops (`geometry.Affine`).
     quarter_offset: of decoding "maximum", whether it is moved a quarter pixel towards its higher neighbour.
-    kernel, sigma: of `smoothed`, for "dark" and "udp".
+    kernel, sigma: of `smoothed`, for "dark", "udp" and "combined".
+    radius: of `combined_maxima`.
 
     Returns (N, K, 2), float32 of HRNet's own and float64 of the others, and confidences (N, K, 1).
     """
@@ -166,6 +205,8 @@ def decode(
     if decoding == "maximum":
         points, confidence = geometry.heatmap_maxima(heatmaps)
         points = geometry.refine_quarter(points, heatmaps) if quarter_offset else points
+    elif decoding == "combined":
+        points, confidence = combined_maxima(heatmaps, kernel, sigma, radius)
     else:
         points, confidence = refined_maxima(heatmaps, decoding, kernel, sigma)
     size = (heatmaps.shape[3], heatmaps.shape[2])

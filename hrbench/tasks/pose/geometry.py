@@ -226,11 +226,28 @@ def shift_right(heatmaps: np.ndarray) -> np.ndarray:
     return shifted
 
 
+def mirror_combined(heatmaps: np.ndarray, flip_pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """As `mirror_heatmaps` of three maps a joint, (N, 3 K, h, w): where it is, and its offsets along x and y."""
+    n, many, height, width = heatmaps.shape
+    maps = heatmaps.reshape(n, many // 3, 3 * height, width)
+    back = mirror_heatmaps(maps, flip_pairs).reshape(n, many, height, width)
+    back[:, 1::3] *= -1
+    return back
+
+
 def average_flip(
-    direct: np.ndarray, mirrored: np.ndarray, flip_pairs: Sequence[tuple[int, int]], shift: bool = True
+    direct: np.ndarray,
+    mirrored: np.ndarray,
+    flip_pairs: Sequence[tuple[int, int]],
+    shift: bool = True,
+    combined: bool = False,
 ) -> np.ndarray:
-    """Mean of the heatmaps of an image and of its mirror image, (N, K, h, w) both, in their dtype."""
-    back = mirror_heatmaps(mirrored, flip_pairs)
+    """Mean of the heatmaps of an image and of its mirror image, (N, K, h, w) both, in their dtype.
+
+    shift: whether those of the mirror image are moved right by one pixel.
+    combined: whether they are three maps a joint (`mirror_combined`).
+    """
+    back = (mirror_combined if combined else mirror_heatmaps)(mirrored, flip_pairs)
     if shift:
         back = shift_right(back)
     return (direct + back) * direct.dtype.type(0.5)

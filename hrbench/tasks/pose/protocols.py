@@ -1,14 +1,16 @@
 """How joints are estimated from a person's crop: the settings, and the published protocols by name.
 
-    protocol   map of the crop   mirrored heatmaps        joint in a heatmap
-    top-down   classic           moved right by a pixel   the maximum, a quarter pixel towards its higher neighbour
-    dark       classic           moved right by a pixel   DARK's expansion, smoothed with 11 x 11
-    udp        udp               not moved                UDP's expansion, smoothed with 11 x 11
+    protocol       map of the crop   mirrored heatmaps        joint in a heatmap
+    top-down       classic           moved right by a pixel   the maximum, a quarter pixel to its higher neighbour
+    dark           classic           moved right by a pixel   DARK's expansion, smoothed with 11 x 11
+    udp            udp               not moved                UDP's expansion, smoothed with 11 x 11
+    udp-combined   udp               not moved                the maximum, smoothed with 23 x 23, and the offset there
 
 top-down is that of HRNet (Sun et al., CVPR 2019) and SimpleBaseline (Xiao et al., ECCV 2018), as their official code
 runs it. dark is that of DARK (Zhang et al., CVPR 2020) and udp that of UDP (Huang et al., CVPR 2020), as mmpose 1.3.2
-runs them: its MSRAHeatmap(unbiased=True) and UDPHeatmap codecs. A network must have been trained for the map of its
-crops and, for the last digits, on targets of its decoding.
+runs them: its MSRAHeatmap(unbiased=True) and UDPHeatmap codecs; udp-combined is UDPHeatmap(heatmap_type="combined"), of
+networks with three maps a joint. A network must have been trained for the map of its crops and, for the last digits, on
+targets of its decoding.
 
 Networks that find people themselves are given whole images and no boxes (`one_stage.py`):
 
@@ -48,11 +50,13 @@ class TopDown:
     visibility_threshold: joints above it enter a person's score.
     oks_threshold: of suppression.
     soft_nms: whether the soft variant is used, with at most 20 people in an image.
-    decoding: a joint is the "maximum" of its heatmap, or that refined by the expansion of "dark" or "udp".
+    decoding: a joint is the "maximum" of its heatmap, or that refined by the expansion of "dark" or "udp"; "combined":
+        the network has three maps a joint, of which two tell the offset at the maximum of the first.
     affine: the map from a person's region to the crop and back, "classic" or "udp".
-    blur_kernel: side of the Gaussian, in heatmap pixels, that heatmaps are smoothed with before an expansion, odd; 0
-        smooths nothing.
+    blur_kernel: side of the Gaussian, in heatmap pixels, that heatmaps are smoothed with before an expansion or, of
+        decoding: combined, before the maximum is taken; odd; 0 smooths nothing.
     blur_sigma: of that Gaussian, in heatmap pixels; 0 for 0.3 ((blur_kernel - 1) / 2 - 1) + 0.8, which is 2 for 11.
+    offset_radius: of decoding: combined, what an offset of 1 is, in parts of the longer side of a heatmap.
     resize: how an image becomes an input: a "crop" for each person; or whole, with boxes: none, at its own size
         ("none"), with a short side ("torchvision"), or in the middle of the network's input ("letterbox").
     short, long: for "torchvision": the short side is resized to `short` pixels, or to less if the long side would
@@ -84,6 +88,7 @@ class TopDown:
     box_iou: float = field(default=0.0, metadata=LATER)
     most: int = field(default=0, metadata=LATER)
     stated_by: str = field(default="", metadata=LATER)
+    offset_radius: float = field(default=0.0, metadata=LATER)
 
 
 WHOLE = {"boxes": "none", "flip": False, "shift_heatmap": False, "quarter_offset": False}
@@ -93,6 +98,15 @@ NAMED_PROTOCOLS = (
     TopDown(),
     TopDown("dark", quarter_offset=False, decoding="dark", blur_kernel=11),
     TopDown("udp", quarter_offset=False, decoding="udp", blur_kernel=11, affine="udp", shift_heatmap=False),
+    TopDown(
+        "udp-combined",
+        quarter_offset=False,
+        decoding="combined",
+        blur_kernel=23,
+        affine="udp",
+        shift_heatmap=False,
+        offset_radius=0.0546875,
+    ),
     TopDown("one-stage", **WHOLE, resize="none"),
     TopDown("one-stage-torchvision", **WHOLE, resize="torchvision", short=800, long=1333),
     TopDown("one-stage-yolo", **WHOLE, resize="letterbox", score_threshold=0.001, box_iou=0.7, most=300),
@@ -117,7 +131,12 @@ def checked(protocol: TopDown) -> TopDown:
             f"protocol.quarter_offset is of decoding: maximum; set it to false for decoding: {protocol.decoding}"
         )
     if (kernel or sigma) and not refines:
-        raise UsageError("protocol.blur_kernel and blur_sigma are of decoding: dark or udp; here it is maximum")
+        raise UsageError(
+            "protocol.blur_kernel and blur_sigma are of decoding: dark, udp or combined; here it is maximum"
+        )
+    if (protocol.decoding == "combined") != (protocol.offset_radius > 0):
+        said = f"protocol.offset_radius is {protocol.offset_radius:g}"
+        raise UsageError(f"{said}; it is above 0 with decoding: combined, and 0 with others")
     if kernel < 0 or (kernel and kernel % 2 == 0):
         raise UsageError(f"protocol.blur_kernel is {kernel}; it is odd, or 0 to smooth nothing")
     if sigma < 0 or (sigma and kernel < 2):

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from hrbench.contracts import HasScheme, Network
@@ -21,6 +20,7 @@ from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.outputs import OutputMonitor, fetched, real
+from hrbench.tasks.picture_files import write_picture
 from hrbench.tasks.pose import decoding, geometry, nms
 from hrbench.tasks.pose.one_stage import FoundPeople, OneStage
 from hrbench.tasks.pose.protocols import NAMED_PROTOCOLS, TopDown, checked, usual
@@ -52,6 +52,7 @@ class Pose:
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: KeypointScheme = dataset.scheme
         self.protocol = checked(TopDown(**protocol))
+        self.maps = decoding.COMBINED_MAPS if self.protocol.decoding == "combined" else 1
         self.one_stage = OneStage(variant, self.scheme, self.protocol) if self.protocol.boxes == "none" else None
         self.monitor = OutputMonitor("crops", "every heatmap is constant in {}, where joints go to a corner")
 
@@ -95,6 +96,7 @@ class Pose:
     def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray] | list[FoundPeople]:
         """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's if the protocol has `flip`.
 
+        With decoding: combined (3 K, h, w).
         The people found in each item, if the protocol has no boxes.
         """
         return self.launch(net, items)()
@@ -123,7 +125,8 @@ class Pose:
         if mirrored is not None:
             back = mirrored()
             with stage("postprocess"):
-                found = geometry.average_flip(found, back, self.scheme.flip_pairs, self.protocol.shift_heatmap)
+                pairs, shift = self.scheme.flip_pairs, self.protocol.shift_heatmap
+                found = geometry.average_flip(found, back, pairs, shift, self.maps > 1)
         return list(found)
 
     def _heatmaps(self, net: Network, batch: torch.Tensor) -> Callable[[], np.ndarray]:
@@ -138,9 +141,11 @@ class Pose:
         import torch
 
         what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-        joints = len(self.scheme.names)
-        wanted = f"a pose network returns heatmaps ({n}, {joints}, h, w)"
-        if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (n, joints):
+        maps = self.maps * len(self.scheme.names)
+        wanted = f"a pose network returns heatmaps ({n}, {maps}, h, w)"
+        if self.maps > 1:
+            wanted += f", {self.maps} of each joint with decoding: combined"
+        if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (n, maps):
             raise EntryError(f"the network returned {what} for {n} crops; {wanted}")
         return real(output, wanted)
 
@@ -159,7 +164,7 @@ class Pose:
         places = [item.content for item, _ in pairs]
         heatmaps = np.stack([raw for _, raw in pairs])
         for number, maps in enumerate(heatmaps):
-            self.monitor.note_maps((sample.id, number), maps)
+            self.monitor.note_maps((sample.id, number), maps[:: self.maps])
         points, confidence = self._decoded(heatmaps, places)
         people = np.concatenate([points, confidence], axis=2)
         if self.scheme.annotated:
@@ -192,6 +197,7 @@ class Pose:
             quarter_offset=protocol.quarter_offset,
             kernel=protocol.blur_kernel,
             sigma=protocol.blur_sigma,
+            radius=protocol.offset_radius,
         )
 
     def notes(self) -> list[Note]:
@@ -210,9 +216,7 @@ class Pose:
             self.scheme,
             self.protocol.visibility_threshold,
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise EntryError(f"the picture {path} could not be written")
+        write_picture(path, image)
 
     def _keep(self, places: Sequence[Placement], people: np.ndarray, scores: np.ndarray) -> list[int]:
         areas = np.array([np.prod(place.scale * geometry.PIXEL_STD) for place in places])

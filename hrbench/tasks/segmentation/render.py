@@ -23,6 +23,9 @@ LABELS_FILE = "labels.txt"
 
 OPACITY = 0.65
 NOTHING = (96, 96, 96)
+NOTHING_DRAWN = NO_CLASS
+"""Stands in a class map for no class."""
+
 FONT, SCALE, LINE, SWATCH = cv2.FONT_HERSHEY_SIMPLEX, 0.4, 18, 12
 
 
@@ -78,11 +81,16 @@ def _numbers(path: Path, form: LabelForm) -> tuple[np.ndarray, bool]:
 # --- the picture -----------------------------------------------------------------------------------------------------
 
 
-def render_class_map(image: np.ndarray, classes: np.ndarray, scheme: ClassScheme) -> np.ndarray:
+def render_class_map(
+    image: np.ndarray, classes: np.ndarray, scheme: ClassScheme, borders: np.ndarray | None = None
+) -> np.ndarray:
     """The image beside itself in grey, tinted by class, above the names of the classes there; uint8 (h, w, 3) BGR.
 
-    image: uint8 (H, W, 3) BGR. classes: (H, W) class indices, larger ones for no class; of another size than the image
-    (a prediction that was given), they are stretched to it.
+    image: uint8 (H, W, 3) BGR.
+    classes: (H, W) class indices, larger ones for no class; of another size than the image (a prediction that was
+        given), they are stretched to it.
+    scheme: the classes.
+    borders: (H, W) numbers of segments, between which white lines are drawn; None for no lines.
     """
     factor = PANEL / max(image.shape[:2])
     size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
@@ -92,6 +100,10 @@ def render_class_map(image: np.ndarray, classes: np.ndarray, scheme: ClassScheme
     tint = colours[np.minimum(small, len(scheme.names))]
     grey = cv2.cvtColor(cv2.cvtColor(panel, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)  # so that only classes have hues
     tinted = np.rint(grey * (1 - OPACITY) + tint * OPACITY).astype(np.uint8)
+    if borders is not None:
+        small = cv2.resize(borders.astype(np.float64), size, interpolation=cv2.INTER_NEAREST)
+        tinted[:, 1:][small[:, 1:] != small[:, :-1]] = 255
+        tinted[1:][small[1:] != small[:-1]] = 255
     wide = size[0] > size[1]
     picture = np.concatenate([panel, tinted], axis=0 if wide else 1)
     return np.concatenate([picture, _legend(classes, scheme, picture.shape[1])])

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from hrbench.contracts import HasScheme, Network
@@ -24,6 +23,7 @@ from hrbench.formats.label_colours import PLAIN, LabelForm
 from hrbench.formats.pil_images import read_rgb
 from hrbench.tasks.inputs import fed_as, tensor_like
 from hrbench.tasks.outputs import OutputMonitor
+from hrbench.tasks.picture_files import write_picture
 from hrbench.tasks.segmentation import geometry, inference
 from hrbench.tasks.segmentation.class_maps import class_map_later
 from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, image_scores, resized
@@ -162,9 +162,11 @@ class Segmentation:
     def draw(self, sample: Sample, rows: np.ndarray, path: Path) -> None:
         """Writes a picture of a class map beside its image to `path`, whose suffix says the format."""
         picture = render_class_map(read_image(sample.path, sample.size, sample.orientation), rows, self.scheme)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise EntryError(f"the picture {path} could not be written")
+        write_picture(path, picture)
+
+    def classes_in(self, sample: Sample, rows: np.ndarray) -> list[str]:
+        """Names of the classes in a class map, in the order of the data set."""
+        return [self.scheme.names[number] for number in np.unique(rows).tolist() if number < len(self.scheme.names)]
 
 
 def _collected(maps: Sequence[tuple[Callable[[], None], Callable[[], np.ndarray], int]]) -> list[np.ndarray]:

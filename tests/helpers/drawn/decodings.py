@@ -1,4 +1,4 @@
-"""One set of people whose joints were decoded from the same heatmaps by three protocols."""
+"""One set of people whose joints were decoded by four protocols, three of them from the same heatmaps."""
 
 from __future__ import annotations
 
@@ -70,9 +70,14 @@ def _decoded(person: dict[str, Any], protocol: TopDown, noise: float) -> dict[st
     square = (np.arange(HEATMAP[0]) - at[:, :1, None]) ** 2 + (np.arange(HEATMAP[1])[:, None] - at[:, 1:, None]) ** 2
     rng = np.random.default_rng(person["id"])
     heatmaps = (np.exp(-square / 8) + noise * rng.normal(0, 1, square.shape)).astype(np.float32)
+    if protocol.decoding == "combined":
+        radius = protocol.offset_radius * max(HEATMAP)
+        offsets = [at[:, axis, None, None] - np.indices(HEATMAP[::-1])[1 - axis] for axis in (0, 1)]
+        away = [each / radius + noise * rng.normal(0, 1, square.shape) for each in offsets]
+        heatmaps = np.stack([heatmaps, *away], axis=1).reshape(-1, *HEATMAP[::-1]).astype(np.float32)
     found, confidence = decoding.decode(
         heatmaps[None], [centre], [scale], decoding=protocol.decoding, affine=protocol.affine,
-        quarter_offset=protocol.quarter_offset, kernel=protocol.blur_kernel,
+        quarter_offset=protocol.quarter_offset, kernel=protocol.blur_kernel, radius=protocol.offset_radius,
     )  # fmt: skip
     row = np.concatenate([found[0], confidence[0]], axis=1).astype(float)
     score = round(float(confidence.mean()), 4)

@@ -215,6 +215,57 @@ def posetrack(folder: Path, worse: bool = False) -> dict[str, Any]:
     return _entry(folder, "posetrack", "posetrack18-val", _guesses(people, skeleton.sigmas, worse))
 
 
+def aic_original(folder: Path, worse: bool = False) -> dict[str, Any]:
+    """AI Challenger val as distributed: corners of boxes, its own words for visibility, images named by their files."""
+    skeleton = skeleton_named("ai-challenger")
+    root = folder / "data/aic/ai_challenger_keypoint_validation_20170911"
+    images, people = _people(8, 14, lambda number: f"{number + 99:040x}.jpg")
+    rows = []
+    for image in images:
+        own = [one for one in people if one["image_id"] == image["id"]]
+        boxes, joints = {}, {}
+        for number, one in enumerate(own, 1):
+            x, y, width, height = one["bbox"]
+            boxes[f"human{number}"] = [round(x), round(y), round(x + width), round(y + height)]
+            points = np.array(one["keypoints"]).reshape(14, 3)
+            points[:, 2] = 3 - points[:, 2]  # 2, 1, 0 are 1, 2, 3 there
+            joints[f"human{number}"] = points.ravel().tolist()
+        name = image["file_name"].removesuffix(".jpg")
+        rows.append({"url": "", "image_id": name, "human_annotations": boxes, "keypoint_annotations": joints})
+    _write(root / "keypoint_validation_annotations_20170911.json", rows)
+    _pictures(root / "keypoint_validation_images_20170911", images)
+    names = {image["id"]: image["file_name"].removesuffix(".jpg") for image in images}
+    guesses = [{**row, "image_id": names[row["image_id"]]} for row in _guesses(people, skeleton.sigmas, worse)]
+    return _entry(folder, "aic_original", "aic-val-original", guesses)
+
+
+def posetrack_videos(folder: Path, worse: bool = False) -> dict[str, Any]:
+    """PoseTrack18 val as distributed: a file for each video, without sizes of images, areas and crowds."""
+    skeleton, root = skeleton_named("posetrack18"), folder / "data/posetrack18"
+    images, people = _people(9, 17, lambda number: f"images/val/{number // 6 + 40:06d}_mpii_test/{number % 6:06d}.jpg")
+    for person in people:
+        person["keypoints"][9:15] = [0] * 6
+    videos: dict[int, dict[str, list[dict]]] = {}
+    for image in images:
+        video = image["id"] // 6 + 40
+        named = {key: image[key] for key in ("id", "file_name")}
+        facts = {"vid_id": f"{video:06d}", "frame_id": image["id"], "nframes": 6, "is_labeled": image["id"] % 8 != 0}
+        regions = {"ignore_regions_x": [[0, 9, 9, 0]], "ignore_regions_y": [[0, 0, 9, 9]]}
+        new = {"images": [], "annotations": [], "categories": [_named("posetrack18")]}
+        own = videos.setdefault(video, new)
+        own["images"].append({**named, **facts, **regions, "has_no_densepose": True})
+        for one in people:
+            if one["image_id"] == image["id"]:
+                x, y, width, _ = one["bbox"]
+                told = {key: one[key] for key in ("id", "image_id", "category_id", "bbox", "keypoints")}
+                head = {"bbox_head": [x, y, round(width / 4, 2), round(width / 4, 2)], "track_id": len(own) % 3}
+                own["annotations"].append({**told, **head, "scores": []})
+    for video, content in videos.items():
+        _write(root / f"annotations/val/{video:06d}_mpii_test.json", content)
+    _pictures(root, images)
+    return _entry(folder, "posetrack_videos", "posetrack18-val-videos", _guesses(people, skeleton.sigmas, worse))
+
+
 SETS: dict[str, Callable[..., dict[str, Any]]] = {
     "crowdpose": crowdpose,
     "wholebody": wholebody,
@@ -223,4 +274,6 @@ SETS: dict[str, Callable[..., dict[str, Any]]] = {
     "halpe": halpe,
     "aic": aic,
     "posetrack": posetrack,
+    "aic_original": aic_original,
+    "posetrack_videos": posetrack_videos,
 }

@@ -19,7 +19,6 @@ from hrbench.core.plugins import exists, names, resolve
 from hrbench.core.resources import shared
 from hrbench.errors import InputError
 from hrbench.judge.comparability import same_value
-from hrbench.types import FROM_FILES
 
 NAMES = [
     *(f"pose_hrnet_w{w}_coco_{size}" for w in (32, 48) for size in ("256x192", "384x288")),
@@ -33,6 +32,7 @@ NAMES = [
     *(f"pose_hrnet_w{w}_coco_{size}_dark" for w in (32, 48) for size in ("256x192", "384x288")),
     *(f"pose_hrnet_w{w}_coco_{size}_udp" for w in (32, 48) for size in ("256x192", "384x288")),
     *(f"pose_resnet_{d}_coco_{size}_dark" for d in (50, 101, 152) for size in ("256x192", "384x288")),
+    "pose_hrnet_w32_coco_256x192_udp_combined",
     "pose_hrnet_w32_coco_256x192_ablation_a_final_only",
     "pose_hrnet_w32_coco_256x192_ablation_b_across_stage_only",
     *(f"pose_hrnet_w32_coco_256x192_head_{head}" for head in (1, 2, 3, 4)),
@@ -97,10 +97,11 @@ def test_pose_row_is_in_order(name: str):
     row = variants()[name]
     assert row.name == name and row.title and row.task == "pose"
     assert row.colour == ("bgr" if row.use == "pose_resnet" and not name.endswith(("mmpose", "dark")) else "rgb")
-    assert row.protocol == ({"name": name.rpartition("_")[2]} if name.endswith(("dark", "udp")) else {})
+    _, decoding, more = name.partition("_udp" if "_udp" in name else "_dark")
+    assert row.protocol == ({"name": f"{decoding[1:]}{more}".replace("_", "-")} if decoding else {})
     if not row.miniature:
         assert name.split("_")[4 if "caffe" in name else 3] in ("coco", "mpii")
-        assert row.args["joints"] == (17 if "_coco_" in name else 16)
+        assert row.args["joints"] == (17 if "_coco_" in name else 16) * (3 if "combined" in name else 1)
         assert f"{row.input[0]}x{row.input[1]}" in name
 
 
@@ -119,7 +120,7 @@ def test_weights_have_the_publishers_names():
 def test_networks_of_mmpose_read_rgb():
     """A network that official code trained on BGR is not the same network in OpenMMLab's files."""
     theirs = [row for row in variants().values() if row.task == "pose" and "openmmlab" in row.weights]
-    assert len(theirs) == 28 + len(OF_SETS)
+    assert len(theirs) == 29 + len(OF_SETS)
     assert {row.colour for row in theirs} == {"rgb"}
 
 
@@ -159,7 +160,7 @@ def test_data_set_row_is_in_order(name: str):
     row = datasets()[name]
     assert row.name == name and row.title and row.home
     assert exists("hrbench.datasets", row.use)
-    assert row.task in (*names("hrbench.tasks"), *FROM_FILES)
+    assert row.task in names("hrbench.tasks")
     assert set(row.metrics) <= set(names("hrbench.metrics")) and row.metrics
     taken = arguments(f"{resolve('datasets', row.use).__module__}:{resolve('datasets', row.use).__name__}")
     assert taken is not None and set(row.args) <= set(taken)
@@ -169,7 +170,7 @@ def test_data_set_row_is_in_order(name: str):
 def test_every_decoding_takes_the_boxes_of_a_set():
     for row in datasets().values():
         if row.task == "pose" and "boxes" in row.protocols.get("top-down", {}):
-            assert row.protocols["dark"] == row.protocols["udp"] == row.protocols["top-down"], row.name
+            assert all(row.protocols[name] == row.protocols["top-down"] for name in ("dark", "udp", "udp-combined"))
 
 
 def test_miniatures_come_last():

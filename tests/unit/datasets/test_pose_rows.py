@@ -25,6 +25,8 @@ ROWS = {
     "halpe": ("halpe-val", "halpe-136"),
     "aic": ("aic-val", "ai-challenger"),
     "posetrack": ("posetrack18-val", "posetrack18"),
+    "aic_original": ("aic-val-original", "ai-challenger"),
+    "posetrack_videos": ("posetrack18-val-videos", "posetrack18"),
 }
 
 
@@ -50,7 +52,7 @@ def test_a_set_is_read_in_its_layout(name: str, tmp_path: Path):
         skeleton.names, skeleton.sigmas, skeleton.flip_pairs, skeleton.limbs,
     )  # fmt: skip
     facts = dataset.facts()
-    images = 8 if name == "posetrack" else 9  # a frame is not labelled
+    images = 8 if name.startswith("posetrack") else 9  # a frame is not labelled
     assert facts["joints"] == len(skeleton.names) and facts["images"] == images and facts["people"] > 10
     shown = list(dataset.samples({**protocol, "boxes": "ground_truth"}))
     people = [person for sample in shown for person in sample.content]

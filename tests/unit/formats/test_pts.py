@@ -25,6 +25,9 @@ def test_the_full_set_has_common_and_challenge_and_leaves_training_out(tmp_path:
     assert read.subsets["common"].tolist() == [True] * 4 + [False] * 2
     assert read.subsets["challenge"].tolist() == [False] * 4 + [True] * 2
     assert read.notes[0] == "helen/testset: 2 faces; 300W has 330 there"
+    metric = Nme()
+    told = metric.input_notes(read.points, read, metric.measure(read.points, read))
+    assert [note.kind for note in told] == ["faces_read"] * 3 and "300W has 330" in str(told[0])
 
 
 def test_the_test_set_is_found_in_its_folder_and_above(tmp_path: Path) -> None:

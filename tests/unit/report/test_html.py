@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 from report_factory import PROTOCOL, make, of, sample_table, spend
 
 from hrbench.report.choose import choose_layout, complete
-from hrbench.report.html import headings, render_html
+from hrbench.report.html import headings, narrow_headings, narrow_order, render_html
 from hrbench.report.layout import Layout
+from hrbench.report.summary import headline
 from hrbench.report.words import protocol_text
 from hrbench.types import Drawing, Provenance
 from hrbench.version import __version__
@@ -186,10 +189,41 @@ def test_drawings_are_in_the_page_worst_first_and_a_lost_one_is_said(tmp_path):
     drawings = [Drawing("a.jpg", 1, "typical", "good"), Drawing("b.jpg", 2, "worst", "bad")]
     drawings.append(Drawing("../secret.jpg", 3, "worst", "outside"))
     text = page([make("HRNet-W32", of("AP", 0.7), drawings=tuple(drawings))], tmp_path)
-    assert text.index("bad (the file b.jpg is not there)") < text.index("good")
-    assert "outside (the file ../secret.jpg is not there)" in text
+    assert text.index("<b>worst</b> bad") < text.index("(the file b.jpg is not there)") < text.index("</b> good")
+    assert "(the file ../secret.jpg is not there)" in text
     assert text.count("data:image/jpeg;base64,/9ggcGljdHVyZQ==") == 1
-    assert "typical case of HRNet-W32: good" in text
+    assert "<b>typical</b> good" in text and "<img" not in text.partition('<dialog id="lightbox"')[0]
+
+
+def test_a_page_says_what_it_runs_and_loads():
+    text = page([make("HRNet-W32", of("AP", 0.7))])
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    for kind, element in (("style", "style"), ("script", "script")):
+        (inner,) = re.findall(rf"<{element}>(.*?)</{element}>", text, flags=re.S)
+        found = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{found}'" in policy
+    assert " style=" not in text and not re.search(r"<[^>]* on[a-z]+=", text)
+
+
+def test_texts_from_outside_are_cleaned_and_tell_no_folder():
+    name = "net\x1b[31m\u202e-1\x00"
+    reason = "no file /mnt/secret/disk/val.json"
+    failed = make(name, status="failed", reason=reason, name=name, provenance=Provenance(traceback=reason))
+    costs = (spend("latency", None, "seconds", reason=reason, batch=1),)
+    text = page([failed, make("b", of("AP", 0.7), costs=costs)], suite="data: /mnt/secret/disk")
+    assert "secret" not in text and "no file val.json" in text and "data: disk" in text
+    assert "net-1" in text and not set("\x1b\u202e\x00") & set(text)
+
+
+def test_a_narrow_screen_has_the_main_score_second():
+    table = sample_table()
+    order = narrow_order(table, headline(table))
+    assert order[0] == 0 and order[1] == headline(table) and sorted(order) == list(range(len(table.columns)))
+    lines = narrow_headings(table, order)
+    leaves = sorted(one.column for line in lines for one in line if one.column is not None)
+    assert leaves == list(range(len(table.columns)))
+    assert narrow_order(table, None) == []
 
 
 @settings(max_examples=60)

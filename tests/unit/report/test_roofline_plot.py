@@ -74,4 +74,4 @@ def test_an_unstable_one_is_grey_and_one_without_a_value_is_left_out():
 def test_the_page_has_the_plot_and_its_numbers():
     results = [result("A", share(1e9, 1e9, 0.1))]
     page = render_html(results, choose_layout(results), {}, "", lambda one: Path())
-    assert '<h3 id="roofline">Roofline</h3>' in page and "The numbers of this plot" in page
+    assert '<summary id="roofline"><b>Roofline</b></summary>' in page and "The numbers of this plot" in page

@@ -373,5 +373,8 @@ def test_how_predictions_are_judged_is_in_no_key_of_theirs():
             replace(ENTRY, dataset=replace(DATASET, use=use, args={**row.args, **more})) for more in ({}, told)
         )
         assert predictions(plain) == predictions(other) and scores(plain, options={}) != scores(other, options=told)
+    own = {**row.args, "iou_thresholds": 0.3, "areas": {"a": [0, 9]}, "recall_thresholds": 11}
+    plain, other = (replace(ENTRY, dataset=replace(DATASET, use="lvis", args=args)) for args in (row.args, own))
+    assert predictions(plain) == predictions(other)
     named = replace(ENTRY, dataset=replace(DATASET, args={**DATASET.args, "areas": [1]}))
     assert predictions(named) != predictions()  # of a reader that is not ours

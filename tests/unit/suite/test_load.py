@@ -95,7 +95,14 @@ QUICK = {"mode": "quick", "budget": None, "cap": None, "inputs": "auto", "cold":
 
 def test_an_entry_is_filled_with_every_default(load: Load, tmp_path: Path):
     suite = load("suite: s\ntitle: T\nentries:\n  - model: net_a\n    dataset: people-val\n")
-    assert (suite.name, suite.title, suite.table) == ("s", "T", "")
+    assert (suite.name, suite.title, suite.table, suite.images) == ("s", "T", "", 3)
+    entries = "entries:\n  - model: net_a\n    dataset: people-val\n"
+    assert load(f"suite: s\nreport: {{images: 0}}\n{entries}").images == 0
+    assert load(f"suite: s\nreport: {{}}\n{entries}").images == 3
+    with pytest.raises(UsageError, match=r"2: .*image.*did you mean images"):
+        load(f"suite: s\nreport: {{image: 4}}\n{entries}")
+    with pytest.raises(UsageError, match=r"2: .*images"):
+        load(f"suite: s\nreport: {{images: -1}}\n{entries}")
     assert suite.path == str(tmp_path / "s.yaml") and suite.text.startswith("suite: s")
     (entry,) = suite.entries
     assert entry.name == "net_a" and entry.variant is VARIANTS[0] and entry.dataset is DATASETS[0]

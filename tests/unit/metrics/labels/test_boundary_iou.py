@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scipy import ndimage
 
 from hrbench.errors import InputError, UsageError
 from hrbench.metrics.boundaries import width_of
-from hrbench.metrics.labels.boundary_iou import BoundaryIoU, boundary_counts, near_edges
+from hrbench.metrics.labels.boundary_iou import SEEN, BoundaryIoU, boundary_counts, near_edges
 from hrbench.metrics.labels.boundary_reference import counts_by_opencv
 from hrbench.metrics.labels.classes import IGNORED
 from hrbench.metrics.labels.mean_iou import MeanIoU
@@ -158,3 +159,43 @@ def test_edges_of_one_map_by_hand() -> None:
     labels = np.array([[0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1]])
     assert near_edges(labels, 1).astype(int).tolist() == [[1] * 6, [1, 0, 1, 1, 0, 1], [1] * 6]
     assert near_edges(labels, 2).all() and near_edges(labels[:1, :1], 1).all()
+
+
+def _noted(folder: Path, truth: np.ndarray, guess: np.ndarray, **options: Any) -> dict[str, str]:
+    """Kind -> text of each note on one image."""
+    save(folder / "truth/one.png", truth.astype(np.uint8))
+    save(folder / "found/one.png", guess.astype(np.uint8))
+    metric = BoundaryIoU(**options)
+    target = metric.read_target(folder / "truth")
+    predictions = metric.read_predictions(folder / "found", target)
+    state = metric.measure(predictions, target)
+    own = {note.kind: str(note) for note in metric.input_notes(predictions, target, state)}
+    mean = MeanIoU(**options)
+    others = mean.input_notes(predictions, target, mean.measure(predictions, target))
+    assert own == {note.kind: str(note) for note in others if note.kind != "misread_labels"}
+    return own
+
+
+def test_its_notes_are_those_of_miou(tmp_path: Path) -> None:
+    truth = np.zeros((20, 30))
+    truth[5:15, 5:15], truth[:, 25:] = 1, 255
+    guess = np.where(truth == 255, 0, truth)
+    assert set(_noted(tmp_path / "a", truth, guess, classes=3)) == {"ignored_pixels"}
+    guess[0, :4] = 255
+    notes = _noted(tmp_path / "b", truth, guess, classes=3)
+    assert notes["predicted_no_class"].startswith("4 of 500 judged pixels")
+    assert set(_noted(tmp_path / "c", np.where(truth == 1, 255, 0), np.zeros((20, 30)), classes=2)) == {
+        "ignored_pixels", "binary_masks",
+    }  # fmt: skip
+    assert "labels_found_out" in _noted(tmp_path / "d", truth, np.zeros((20, 30)), ids=(1, 0, 2))
+
+
+def test_a_state_of_before_it_noted_pixels_gives_the_same_numbers(tmp_path: Path) -> None:
+    truth = np.arange(600).reshape(20, 30) // 100 % 3
+    save(tmp_path / "truth/one.png", truth.astype(np.uint8))
+    save(tmp_path / "found/one.png", (truth[::-1]).astype(np.uint8))
+    metric = BoundaryIoU(classes=3)
+    target = metric.read_target(tmp_path / "truth")
+    state = metric.measure(metric.read_predictions(tmp_path / "found", target), target)
+    former = replace(state, arrays={key: one for key, one in state.arrays.items() if key not in SEEN})
+    assert metric.summarise(metric.merge([former]), 10) == metric.summarise(state, 10)

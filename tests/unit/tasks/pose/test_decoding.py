@@ -160,6 +160,34 @@ def test_the_classic_decoding_is_hrnets():
             np.testing.assert_array_equal(one, other)
 
 
+def discs(centres: np.ndarray, size: tuple[int, int], radius: float) -> np.ndarray:
+    """Combined heatmaps (N, 3, h, w) float32: a disc around centres (N, 2), and how far each pixel is from them."""
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    along = [(centres[:, axis, None, None] - place) / radius for axis, place in enumerate((x, y))]
+    return np.stack([along[0] ** 2 + along[1] ** 2 <= 1, *along], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("kernel", [0, 11, 23])
+def test_offsets_lead_from_any_pixel_to_the_joint(kernel):
+    """At each pixel the offset maps tell the rest of the way: whatever is the maximum, the joint is exact."""
+    centres = centres_of(5, (48, 64), 2)
+    heatmaps = discs(centres, (48, 64), 3.5)
+    points, maxima = decoding.combined_maxima(heatmaps, kernel, radius=3.5 / 64)
+    np.testing.assert_allclose(points[:, 0], centres, rtol=0, atol=1e-5)
+    assert maxima.max() <= 1 + 1e-6
+    wrong, _ = decoding.combined_maxima(heatmaps, kernel, radius=7 / 64)
+    assert np.abs(wrong[:, 0] - centres).max() > 0.1
+
+
+def test_a_mirrored_joint_has_a_mirrored_offset():
+    centres = centres_of(6, (48, 64), 4)
+    heatmaps, mirrored = (discs(one, (48, 64), 3.5) for one in (centres, [47, 0] + centres * [-1, 1]))
+    mean = geometry.average_flip(heatmaps, mirrored, [], shift=False, combined=True)
+    np.testing.assert_allclose(mean, heatmaps, rtol=0, atol=1e-5)
+    pair = geometry.mirror_combined(np.concatenate([mirrored, heatmaps], axis=1), [(0, 1)])
+    np.testing.assert_allclose(pair[:, 3:], heatmaps, rtol=0, atol=1e-5)
+
+
 def test_maxima_with_the_map_of_udp():
     heatmaps = np.zeros((1, 1, 64, 48), np.float32)
     heatmaps[0, 0, 63, 47] = 1
@@ -175,6 +203,9 @@ def test_maxima_with_the_map_of_udp():
         ("udp", {"blur_kernel": 10}, "it is odd"),
         ("udp", {"blur_kernel": -3}, "it is odd"),
         ("dark", {"blur_sigma": -1.0}, "0 or more"),
+        ("udp-combined", {"offset_radius": 0.0}, "above 0 with decoding: combined"),
+        ("udp", {"offset_radius": 0.1}, "and 0 with others"),
+        ("udp-combined", {"quarter_offset": True}, "set it to false for decoding: combined"),
         ("dark", {"blur_kernel": 0, "blur_sigma": 2.0}, "only with a blur_kernel"),
     ],
 )

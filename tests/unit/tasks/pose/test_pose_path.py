@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from hrbench.errors import EntryError
 from hrbench.tasks.pose.protocols import NAMED_PROTOCOLS
 from hrbench.tasks.pose.task import Pose
 from hrbench.types import KeypointScheme, Person, Sample, Variant
@@ -39,6 +40,20 @@ class Thumbnail(nn.Module):
         return nn.functional.interpolate(light, size=size, mode="bilinear", align_corners=True)
 
 
+class OfThreeMaps(nn.Module):
+    """The same with the offsets of UDP's combined heatmaps, towards the light's middle."""
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        light = Thumbnail(corners=True)(crops)
+        _, _, height, width = light.shape
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        weight = light.clamp(min=0.2) - 0.2
+        middle = [(weight * place).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True) for place in (x, y)]
+        radius = 0.0546875 * max(height, width)
+        offsets = [(at - place) / radius for at, place in zip(middle, (x, y), strict=True)]
+        return torch.cat([light, *offsets], dim=1)
+
+
 def found_spot(folder: Path, name: str, **change: object) -> np.ndarray:
     """Where the protocol sees the spot, (2,) in image pixels."""
     y, x = np.mgrid[:180, :160]
@@ -51,7 +66,8 @@ def found_spot(folder: Path, name: str, **change: object) -> np.ndarray:
     task = Pose(variant, SimpleNamespace(scheme=scheme), protocol)
     sample = Sample(1, path, (160, 180), content=(Person(0, box=BOX),))
     items = task.prepare(sample)
-    net = Thumbnail(protocol["affine"] == "udp").eval()
+    combined = protocol["decoding"] == "combined"
+    net = (OfThreeMaps() if combined else Thumbnail(protocol["affine"] == "udp")).eval()
     (row,) = task.finish(sample, list(zip(items, task.forward(net, items), strict=True))).value
     return np.array(row["keypoints"][:2])
 
@@ -60,6 +76,20 @@ def found_spot(folder: Path, name: str, **change: object) -> np.ndarray:
 def test_udp_finds_the_spot_in_the_picture_and_its_mirror_image(tmp_path, flip):
     """Grey levels are whole numbers, and the network samples between pixels: a tenth of a pixel is what they allow."""
     np.testing.assert_allclose(found_spot(tmp_path, "udp", flip=flip), SPOT, atol=0.1)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_offset_maps_find_the_spot_in_the_picture_and_its_mirror_image(tmp_path, flip):
+    np.testing.assert_allclose(found_spot(tmp_path, "udp-combined", flip=flip), SPOT, atol=0.1)
+
+
+def test_a_network_without_offset_maps_is_refused(tmp_path):
+    variant = Variant("spot", "spot", "pose", (256, 192))
+    scheme = SimpleNamespace(scheme=KeypointScheme(("spot", "other"), (), (0.05, 0.05)))
+    task = Pose(variant, scheme, dataclasses.asdict(BY_NAME["udp-combined"]))
+    with pytest.raises(EntryError, match=r"\(1, 2, 64, 48\) .*\(1, 6, h, w\), 3 of each joint with decoding: comb"):
+        task.check_output(torch.zeros(1, 2, 64, 48), [(256, 192)])
+    task.check_output(torch.zeros(1, 6, 64, 48), [(256, 192)])
 
 
 @pytest.mark.parametrize("name", ["dark", "top-down"])

@@ -1,0 +1,76 @@
+"""Records tidecv's own numbers of random data sets, in an environment of its own.
+
+    uv venv peer && uv pip install -p peer tidecv==1.0.1 numpy==1.26.4 'setuptools<70'
+    PYTHONPATH=tests/helpers peer/bin/python tests/golden/record_tide.py > tests/golden/data/tide/numbers.json
+
+tidecv 1.0.1 with NumPy 1.26.4 and pycocotools 2.0.11. Of every data set: the digest of what was drawn, AP at IoU 0.5,
+what each error costs, what all false positives and negatives cost, all in points, and how many errors there are.
+
+The data sets have ties, crowds, empty images, classes without objects, objects and detections twice, and more
+detections than count. Scores are 0 or more, since tidecv fails on scores of -1 or less; images are in the order of
+their ids, since tidecv takes equal scores in the order of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import random_instances
+
+SEEDS = range(28)
+
+
+def drawn(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Annotations and results of a seed: masks if it is odd, else boxes."""
+    truth, results = random_instances.case(seed, categories=1 + seed % 4, images=4 + seed % 9, masks=seed % 2 == 1)
+    images = [{**image, "file_name": str(image["id"])} for image in truth["images"]]
+    images.sort(key=lambda image: image["id"])
+    rows = [{**row, "score": max(row["score"], 0.0)} for row in results]
+    classes = [category["id"] for category in truth["categories"]]
+    for row in rows[::3]:  # of another class, where there is one
+        row["category_id"] = classes[(classes.index(row["category_id"]) + 1) % len(classes)]
+    return {**truth, "images": images}, rows
+
+
+def digest(made: tuple[dict[str, Any], list[dict[str, Any]]]) -> str:
+    """SHA-256 of a data set."""
+    return hashlib.sha256(json.dumps(made).encode()).hexdigest()
+
+
+def recorded(seed: int, folder: Path) -> dict[str, Any]:
+    """What tidecv gives for the data set of a seed."""
+    from tidecv import TIDE  # type: ignore[import-not-found]
+    from tidecv.datasets import COCO, COCOResult  # type: ignore[import-not-found]
+
+    made = drawn(seed)
+    for name, content in zip(("truth.json", "results.json"), made, strict=True):
+        (folder / name).write_text(json.dumps(content))
+    tide = TIDE()
+    truth, results = COCO(str(folder / "truth.json")), COCOResult(str(folder / "results.json"))
+    run = tide.evaluate(truth, results, mode=TIDE.MASK if seed % 2 else TIDE.BOX)
+    errors = tide.get_all_errors()
+    (name,) = errors["main"]
+    return {
+        "digest": digest(made),
+        "ap": run.ap,
+        "costs": errors["main"][name],
+        "totals": errors["special"][name],
+        "counts": {kind.short_name: many for kind, many in run.count_errors().items()},
+    }
+
+
+def main() -> None:
+    made = {}
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            made[seed] = recorded(seed, Path(folder))
+    json.dump(made, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()

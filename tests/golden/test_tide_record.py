@@ -1,0 +1,49 @@
+"""Types of detection errors against numbers that tidecv itself gave (`record_tide.py`)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from record_tide import SEEDS, digest, drawn
+
+from hrbench.metrics.coco.detection_analysis import compared_pairs
+from hrbench.metrics.coco.error_types import KINDS, error_types, matched
+from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
+
+RECORD = json.loads((Path(__file__).parent / "data/tide/numbers.json").read_text())
+NAMES = dict(zip(KINDS, ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss"), strict=True))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_numbers_of_tidecv(seed: int, tmp_path: Path) -> None:
+    made, record = drawn(seed), RECORD[str(seed)]
+    assert digest(made) == record["digest"], "what is drawn has changed: record again"
+    for name, content in zip(("truth.json", "results.json"), made, strict=True):
+        (tmp_path / name).write_text(json.dumps(content))
+    metric = CocoMasks() if seed % 2 else CocoBoxes()
+    target = metric.read_target(tmp_path / "truth.json")
+    predictions = metric.read_predictions(tmp_path / "results.json", target)
+    pairs = compared_pairs(predictions, target, target.images, target.categories, 100)
+    found = error_types(pairs, matched(pairs))
+    near = pytest.approx
+    assert 100 * found.ap == near(record["ap"], abs=1e-11)
+    costs = {NAMES[kind]: 100 * cost for kind, cost in zip(KINDS, found.costs, strict=True)}
+    assert costs == near(record["costs"], abs=1e-11)
+    totals = {"FalsePos": 100 * found.false_positives, "FalseNeg": 100 * found.false_negatives}
+    assert totals == near(record["totals"], abs=1e-11)
+    counts = found.counts.sum(axis=0) + found.spared  # tidecv counts detections in crowds, too
+    assert {NAMES[kind]: many for kind, many in zip(KINDS, counts.tolist(), strict=True)} == record["counts"]
+
+
+def test_the_data_sets_have_what_is_difficult() -> None:
+    """Else the record would show little."""
+    every = [drawn(seed) for seed in SEEDS]
+    assert sum(any(row["iscrowd"] for row in truth["annotations"]) for truth, _ in every) > 10
+    most = [np.unique([row["image_id"] for row in rows], return_counts=True)[1].max(initial=0) for _, rows in every]
+    assert max(most) > 100
+    assert sum(len({row["score"] for row in rows}) < len(rows) for _, rows in every) > 20
+    for kind in NAMES.values():
+        assert sum(record["costs"][kind] > 0 for record in RECORD.values()) > 3, kind
