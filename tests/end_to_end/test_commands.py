@@ -220,6 +220,18 @@ def test_reports_of_one_run_and_of_several_with_a_table_of_ones_own(bench, tiny_
     page = (both / "report.html").read_text()
     assert "data:image/jpeg;base64," in page
     (bench.folder / "own.yaml").write_text(OWN_TABLE)
+    asked = ["--format", "json,md", "--export", str(bench.folder / "flat.json")]
+    assert main(["report", *runs, "--out", str(bench.folder / "programs"), *asked]) == 0
+    assert "exported 2 entries: " in capsys.readouterr().out
+    assert {path.name for path in (bench.folder / "programs").iterdir()} == {"report.json", "report.md"}
+    numbers = json.loads((bench.folder / "programs" / "report.json").read_text())["numbers"]
+    frame = hrbench.frame(*runs)
+    assert [row["run"] for row in numbers] == list(frame.run) and len(set(frame.run)) == 2 and all(frame.date)
+    flat = json.loads((bench.folder / "flat.json").read_text())
+    assert list(flat) == list(dict.fromkeys(frame.run + "/" + frame.entry))
+    assert next(iter(flat.values())) == hrbench.flat(hrbench.load(runs[0])[0])
+    assert main(["report", *runs, "--format", "xlsx"]) == 2
+    assert "it has html, md, csv, tex, json" in capsys.readouterr().err
     assert main(["report", *runs, "--out", str(both), "--table", str(bench.folder / "own.yaml")]) == 0
     text = (both / "report.md").read_text()
     assert "Our own table" in text
