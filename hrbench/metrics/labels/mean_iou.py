@@ -32,13 +32,9 @@ from hrbench.formats.label_folders import Kind, LabelFolder, in_order, write_lab
 from hrbench.formats.label_runs import histogram
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.asked import AskedNumbers, AskedTable, Empty, Over, with_asked
-<<<<<<< HEAD
-from hrbench.metrics.labels.classes import IGNORED, NOTHING
+from hrbench.metrics.labels.classes import IGNORED, NOTHING, LabelClasses
 from hrbench.metrics.labels.label_analysis import VERSION as ANALYSIS_VERSION
 from hrbench.metrics.labels.label_analysis import label_analysis
-=======
-from hrbench.metrics.labels.classes import IGNORED, NOTHING, LabelClasses
->>>>>>> 6c84201a339dd90f41f0e2bfed6b5195c6d7c78e
 from hrbench.metrics.labels.maps import WORDS, LabelMaps, Maps
 from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered, unevaluated_note
 from hrbench.metrics.labels.states import (
@@ -208,7 +204,6 @@ class MeanIoU:
             )
         return notes + misnumbered(table, *self._written(predictions.kind))
 
-<<<<<<< HEAD
     def analyse(self, predictions: LabelFolder, target: Maps, state: State) -> Analysis:
         """Confusions, IoU by class, pixels near edges, objects by size; see `label_analysis`, which maps it reads."""
         arrays = arrays_of(state, FORM)
@@ -222,20 +217,6 @@ class MeanIoU:
         sums, names = class_sums(arrays, len(self.classes)), self.classes.names
         return label_analysis(self.name, names, self.matrix(state), sums, arrays["image"].tolist(), maps, groups)
 
-    @staticmethod
-    def _no_class(labels: Sequence[int]) -> str:
-        """Labels of no class in words: numbers, then colours that are ignored."""
-        shown = ", ".join(str(label) for label in labels if label != OTHER_COLOURS)
-        return " or ".join(filter(None, [shown, "a colour that is ignored" if OTHER_COLOURS in labels else ""]))
-
-    def _certain(self, table: np.ndarray, kind: Kind) -> bool:
-        """Whether a class was predicted of which no number is one of the other kind."""
-        own, other = (self.classes.guesses(each) for each in (kind, "indices" if kind == "ids" else "ids"))
-        seen = np.flatnonzero(table[:, :-1].any(axis=0))
-        return not bool(np.isin(seen, own[other != NOTHING]).all())
-
-=======
->>>>>>> 6c84201a339dd90f41f0e2bfed6b5195c6d7c78e
     def _written(self, kind: Kind) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """What `misnumbered` asks for: the column of each class, what was written for each column, and what numbers
         mean in the kind that they are read as and in the other.
