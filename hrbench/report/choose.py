@@ -35,7 +35,7 @@ def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
     costs that none of its own shows. Any other has the tables that it names alone; `unshown` tells what it leaves out.
     Raises `UsageError` if `table` is not found or not valid.
     """
-    names = [table] if table else _defaults(results)
+    names = [table] if table else default_layouts(results)
     layouts = [read_layout(name) for name in names]
     if table and not layouts[0].rest:
         return layouts[0]
@@ -107,7 +107,7 @@ def _cost_table(task: str, dataset: str, results: Sequence[Result]) -> TableLayo
     columns = [ColumnLayout("text", name, varies=name in texts[2:]) for name in texts]
     if main is not None:
         columns.append(ColumnLayout("score", main.quantity.name, metric=main.metric))
-    columns += _cost_columns(results, None, exactly=True)
+    columns += cost_columns(results, None, exactly=True)
     columns += _stability(results)
     rows = {"task": task, "dataset": dataset, "entry": [escape(result.name) for result in results]}
     name = "-".join(filter(None, [task, dataset, "further-costs"]))
@@ -221,7 +221,7 @@ def _headline_table(
         ColumnLayout("text", "device", varies=True),
     ]
     stated = () if dataset else cost_rows(results)
-    columns += [_beside(column, stated) for column in _cost_columns(results, () if dataset else None)]
+    columns += [_beside(column, stated) for column in cost_columns(results, () if dataset else None)]
     columns += [] if dataset else _stability(results)
     columns += scores
     if dataset and not scores:  # nothing measured yet: one column that says why
@@ -240,7 +240,7 @@ def _beside(column: ColumnLayout, stated: Rows) -> ColumnLayout:
     return replace(column, published=column.name, parts=("measured", "published"))
 
 
-def _defaults(results: Sequence[Result]) -> list[str]:
+def default_layouts(results: Sequence[Result]) -> list[str]:
     """Names of the layouts of the tasks, and that of the miniatures."""
     known = layout_names()
     tasks = dict.fromkeys(result.entry.variant.task for result in results)
@@ -259,9 +259,7 @@ def _covered(result: Result, layout: Layout) -> bool:
     return all(any(find_measurement(result.scores, column.name, metric) for column in shown) for metric in held)
 
 
-def _cost_columns(
-    results: Sequence[Result], names: tuple[str, ...] | None, exactly: bool = False
-) -> list[ColumnLayout]:
+def cost_columns(results: Sequence[Result], names: tuple[str, ...] | None, exactly: bool = False) -> list[ColumnLayout]:
     """A column per cost, and per batch and dtype where they tell costs of one entry, or of one column, apart.
 
     names: of the quantities of standard probes; None for all.

@@ -19,6 +19,8 @@ FIXED = ("table", "row", "kind", "status", "use", "tags", "reasons")
 def render_csv(tables: Sequence[Table]) -> str:
     """All tables, one below the other; a row has values only in the columns of its table.
 
+    report.csv is of `full_tables`, so that its columns are those of what was measured, whatever the layout.
+
     `row` is the entry's name; `use` is what builds its network; `reasons` say why cells are empty,
     and what disturbed the measurement of those that are not. An interval has two
     columns, low and high.

@@ -21,6 +21,7 @@ from hrbench.report import figures, machines, page, summary
 from hrbench.report.csv import render_csv
 from hrbench.report.explained import explanations
 from hrbench.report.former import Replaced
+from hrbench.report.full_tables import full_tables
 from hrbench.report.gallery import Gallery, gallery
 from hrbench.report.grid import Column, Table, TableRow, marker, part_heading, spanning, titled
 from hrbench.report.latex import render_latex
@@ -96,6 +97,7 @@ def render_html(
     tables: Sequence[Table] | None = None,
     replaced: Sequence[Replaced | None] = (),
     leaders: Sequence[Leader] | None = None,
+    texts: Mapping[str, str] | None = None,
     pictures: Gallery | None = None,
 ) -> str:
     """The whole page.
@@ -113,6 +115,7 @@ def render_html(
     tables: of the layout; built if None.
     replaced: of each result what it took the place of; () for nothing.
     leaders: what the first screen says of each task and data set; found if None.
+    texts: ending of a file -> the same tables in that format; rendered if None.
     pictures: of these results; by default all of them, within the page.
     """
     if tables is None:
@@ -152,7 +155,7 @@ def render_html(
         options=" ".join(options),
         commit=commit,
         left_out=left_out,
-        downloads=_downloads(tables),
+        downloads=_downloads(texts or _texts(results, tables)),
         facts=facts,
         facts_of=facts.of,
         css=css,
@@ -354,14 +357,23 @@ def _leaf_text(key: str, value: Any) -> str:
     return plain_text(value)
 
 
-def _downloads(tables: Sequence[Table]) -> list[tuple[str, str, str]]:
+def _texts(results: Sequence[Result], tables: Sequence[Table]) -> dict[str, str]:
+    """Ending of a file -> its text."""
+    csv = render_csv(full_tables(results))
+    return {"csv": csv, "md": render_markdown(tables), "tex": render_latex(tables)}
+
+
+_FORMATS = {"csv": ("CSV", "text/csv"), "md": ("Markdown", "text/markdown"), "tex": ("LaTeX", "application/x-tex")}
+
+
+def _downloads(texts: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """(label, file name, data URI) of the same tables in the other formats."""
-    texts = {
-        "CSV": ("report.csv", "text/csv", render_csv(tables)),
-        "Markdown": ("report.md", "text/markdown", render_markdown(tables)),
-        "LaTeX": ("report.tex", "application/x-tex", render_latex(tables)),
-    }
     return [
-        (label, file, Markup(f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"))
-        for label, (file, kind, text) in texts.items()
+        (
+            label,
+            f"report.{ending}",
+            Markup(f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"),
+        )
+        for ending, (label, kind) in _FORMATS.items()
+        if (text := texts.get(ending)) is not None
     ]

@@ -113,7 +113,7 @@ def _minutes(seconds: float) -> str:
     """Time in whole minutes, from two on.
 
     >>> _minutes(42.0), _minutes(185.0), _minutes(7300.0)
-    ('42.0 s', '3 min', '2 h 02 min')
+    ('42.0 s', '3 min', '2 h 01 min')
     """
     return f"{round(seconds / 60)} min" if 119 < seconds < 3600 else units.duration(seconds)
 

@@ -33,7 +33,7 @@ from hrbench.report.rows import (
 from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_value, divisor_of, unit_of
 from hrbench.report.table_columns import columns_of, is_used, quantity_of, remark_names
 from hrbench.report.table_remarks import bold_remarks, caption_of, counted_remarks, sources_remarks
-from hrbench.report.ties import PairedInterval, as_good
+from hrbench.report.ties import PairedInterval, Ties
 from hrbench.report.told_conditions import ColumnConditions, column_conditions, condition_remarks
 from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
 from hrbench.types import Quantity, Reason, Result, Unit
@@ -77,6 +77,7 @@ class _Builder:
         self, layout: TableLayout, results: Mapping[int, Result], published: Rows, paired: PairedInterval | None
     ) -> None:
         self.layout, self.paired = layout, paired
+        self.ties: Ties | None = None
         self.results = list(results.values())
         self.indices = list(results)
         self.published = published
@@ -132,7 +133,8 @@ class _Builder:
         column, quantity = self.columns[index], self.quantities[index]
         if self.paired is None or index != self.main:
             return ranks(found, column, quantity)
-        return ranks(found, column, quantity, as_good(self.results, found, column, self.paired))
+        self.ties = Ties(self.results, found, column, self.paired)
+        return ranks(found, column, quantity, self.ties.as_good)
 
     # --- rows
 
@@ -294,6 +296,14 @@ class _Builder:
             return (dataset.title or dataset.name) if dataset else "costs only"
         return run_of(result) if self.layout.group == "run" else ""
 
+    def _tied(self, main: str) -> str:
+        """Which rows are bold beside the best, in words; "" if no two rows could be compared by their images."""
+        if self.ties is None or not self.ties.known:
+            return ""
+        without = ", as far as both have states" if self.ties.unknown else ""
+        told = "whose paired difference from it has a 95 % interval that holds 0 (bootstrap over images)"
+        return f", in {main} also each row {told}{without}"
+
     def _note(self, text: str) -> int:
         text = " ".join(text.split())
         if text not in self.footnotes:
@@ -325,7 +335,7 @@ class _Builder:
         places = [measured.get(index, -1) for index in range(len(self.columns))]
         place = -1 if self.main is None else places[self.main]
         main = self.shown[place].heading if place >= 0 else None
-        told, apart = None if self.paired is None else main, any(row.section for row in rows)
+        told, apart = self._tied(main or ""), any(row.section for row in rows)
         remarks += bold_remarks(self.columns, [row.cells for row in rows], places, told, apart)
         if main is not None and any(self.fronts):
             remarks.append(legend(main))

@@ -46,34 +46,28 @@ def bold_remarks(
     columns: Sequence[ColumnLayout],
     rows: Sequence[Sequence[Cell]],
     places: Sequence[int],
-    paired: str | None = None,
+    tied: str = "",
     sections: bool = False,
 ) -> list[str]:
     """What bold and underlined numbers are, and that they do not compare all costs of a column, if some has such.
 
     places: of the column of measured values of each layout, among the cells of a row; -1 for none.
-    paired: heading of the score in which rows were compared by images; None for none.
+    tied: which rows are bold beside the best, in words; "" for none.
     sections: whether rows stand below headings, and are compared with those of one heading only.
     """
     shown = [(place, column) for column, place in zip(columns, places, strict=True) if place >= 0]
     scores = [place for place, column in shown if column.source == "score"]
-    told = _legend([[row[place] for place in scores] for row in rows], paired, sections)
+    told = _legend([[row[place] for place in scores] for row in rows], tied, sections)
     return [*told, *_bold_costs(columns, rows, places)]
 
 
-def _legend(rows: Sequence[Sequence[Cell]], paired: str | None, sections: bool) -> list[str]:
+def _legend(rows: Sequence[Sequence[Cell]], tied: str, sections: bool) -> list[str]:
     """A sentence on bold and underlined scores. rows: cells of scores."""
     if not any(cell.bold for row in rows for cell in row):
         return []
     among = " below its heading" if sections else ""
     second = "; underlined: the second" if any(cell.second for row in rows for cell in row) else ""
-    also = ""
-    if paired is not None:
-        also = (
-            f", in {paired} also each row whose paired difference from it has a 95 % interval that holds 0 "
-            "(bootstrap over images)"
-        )
-    return [f"Bold: the best{among}{also}{second}."]
+    return [f"Bold: the best{among}{tied}{second}."]
 
 
 def _bold_costs(columns: Sequence[ColumnLayout], rows: Sequence[Sequence[Cell]], places: Sequence[int]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hrbench.core.files import write_whole
@@ -27,26 +28,38 @@ of such resamples is at most the sum of both tails, which beyond 1.25 times 1.96
 """
 
 
-def as_good(
-    results: Sequence[Result], found: Sequence[ColumnValue | None], column: ColumnLayout, paired: PairedInterval
-) -> Callable[[int, int], bool]:
+@dataclass(slots=True)
+class Ties:
     """For `part_cells.ranks`: whether the interval of the difference between two rows holds 0.
 
-    results, found: of each row.
-    column: of a score.
+    results: of each row.
+    found: of each row, the score.
+    column: of the score.
+    paired: computes an interval.
+    known: how many pairs it was computed for, or are apart.
+    unknown: how many have no states to compute it from.
     """
 
-    def holds_zero(best: int, other: int) -> bool:
-        one, two = found[best], found[other]
-        if one is None or two is None or _apart(one, two):
-            return False
-        score = find_measurement(results[best].scores, column.name, metric=column.metric)
-        if score is None:
-            return False
-        ends = paired(results[best], results[other], score.metric, column.name)
-        return ends is not None and ends[0] <= 0 <= ends[1]
+    results: Sequence[Result]
+    found: Sequence[ColumnValue | None]
+    column: ColumnLayout
+    paired: PairedInterval
+    known: int = 0
+    unknown: int = 0
 
-    return holds_zero
+    def as_good(self, best: int, other: int) -> bool:
+        """best, other: places of the best row, and of another that it may be compared with."""
+        one, two = self.found[best], self.found[other]
+        score = find_measurement(self.results[best].scores, self.column.name, metric=self.column.metric)
+        if one is None or two is None or score is None:
+            return False
+        if _apart(one, two):
+            self.known += 1
+            return False
+        ends = self.paired(self.results[best], self.results[other], score.metric, self.column.name)
+        self.known += ends is not None
+        self.unknown += ends is None
+        return ends is not None and ends[0] <= 0 <= ends[1]
 
 
 def _apart(one: ColumnValue, other: ColumnValue) -> bool:

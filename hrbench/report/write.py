@@ -14,6 +14,7 @@ from hrbench.report import current, machines, ties
 from hrbench.report.choose import choose_layout, unshown
 from hrbench.report.csv import render_csv
 from hrbench.report.former import former_results, replaced
+from hrbench.report.full_tables import full_tables
 from hrbench.report.gallery import BESIDE, EMBEDDED, gallery
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
@@ -81,6 +82,7 @@ def write(
         for result, former in zip(results, former_results(results), strict=True)
     ]
     first = tuple(leaders(results, tables, before))
+    texts = {"md": render_markdown(tables), "csv": render_csv(full_tables(results)), "tex": render_latex(tables)}
     pictures = gallery(results, row_labels(results), folder_of, folder, EMBEDDED)
     page = render_html(
         results,
@@ -96,11 +98,11 @@ def write(
         tables=tables,
         replaced=before,
         leaders=first,
+        texts=texts,
         pictures=pictures,
     )
     _put_beside(folder / BESIDE, pictures.copies)
-    texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
-    for ending, text in texts.items():
+    for ending, text in {**texts, "html": page}.items():
         write_whole(
             folder / f"report.{ending}",
             lambda stream, text=text: stream.write(text.encode()),

@@ -26,7 +26,7 @@ from hrbench.runner.prepare import metric_of
 from hrbench.runner.settings import Settings
 from hrbench.store.side_by_side import NetworkPicture, SharedImage, SideBySide
 from hrbench.store.states import read_state, state_file
-from hrbench.types import FROM_FILES, Entry, Event, Result, Sample
+from hrbench.types import Entry, Event, Result, Sample
 
 VERSION = 1
 """Raised when other images would be chosen, or drawn otherwise."""
@@ -60,7 +60,7 @@ def groups_of(results: Sequence[Result]) -> list[Group]:
         entry, data = result.entry, result.provenance.dataset
         if result.status != "done" or not entry.metrics or entry.dataset is None or not result.score_key:
             continue
-        if data is None or data.sha256 is None or entry.dataset.task in FROM_FILES:
+        if data is None or data.sha256 is None:
             continue
         judge = result.provenance.metrics.get(entry.metrics[0])
         criteria = {} if judge is None else dict(judge.criteria)
@@ -189,7 +189,7 @@ def select(qualities: Mapping[str, Mapping[int | str, float]], count: int, among
 
     >>> networks = {"a": {1: 0.1, 2: 0.9, 3: 0.5, 4: 0.8}, "b": {1: 0.2, 2: 0.3, 3: 0.5, 4: 0.8}}
     >>> select(networks, 1, {1, 2, 3, 4})
-    {1: 'worst', 2: 'disagreed', 3: 'typical'}
+    {1: 'worst', 2: 'disagreed', 4: 'typical'}
     """
     each = list(qualities.values())
     shared = [image for image in each[0] if image in among and all(image in one for one in each)]

@@ -92,6 +92,6 @@ def test_a_network_of_its_joints_runs_on_it(dataset: str, tmp_path: Path, monkey
         ]
     if name == "ap10k":
         assert {row["category_id"] for row in rows} == {1, 7, 26}
-    drawings = list((run / "entries/one").rglob("*.jpg"))
+    drawings = list((run / "entries/one").rglob("drawings/*.webp"))
     assert drawings and all(drawing.stat().st_size > 1000 for drawing in drawings)
     assert all(np.isfinite(row["keypoints"]).all() for row in rows)

@@ -59,7 +59,7 @@ def test_it_stores_coco_results_and_pictures(run: Path) -> None:
     assert all(set(row) == {"image_id", "category_id", "bbox", "score"} for row in boxes)
     assert all(set(row) == {"image_id", "category_id", "segmentation", "score"} for row in masks)
     assert json.loads((run / "result.json").read_text())["result"]["entry"]["protocol"]["name"] == "torchvision"
-    assert list((run / "drawings").glob("*.jpg"))
+    assert list((run / "drawings").glob("*.webp"))
 
 
 @pytest.mark.parametrize(

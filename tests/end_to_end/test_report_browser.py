@@ -303,18 +303,14 @@ def test_the_main_score_is_the_second_column_of_a_narrow_screen(open_report):
     assert page.locator("#table-1 th.headline").get_attribute("aria-sort") == "descending"
 
 
-def test_folds_open_for_links_to_what_is_in_them(open_report):
+def test_links_open_folds_and_no_table_leaves_a_printed_sheet(open_report, tmp_path):
+    """Nothing is printed beyond the margins of 12 mm, 34 points, of whatever sheet. Links open the folds around."""
     page = open_report()
     inner = page.locator("details.fold details.entry").first
     assert inner.is_hidden()
     inner.evaluate("entry => { entry.id = 'goal'; location.hash = 'goal'; }")
     page.wait_for_selector("#goal[open]")
     assert inner.is_visible()
-
-
-def test_no_table_leaves_a_printed_sheet(open_report, tmp_path):
-    """Nothing is printed beyond the margins of 12 mm, 34 points, of whatever sheet."""
-    page = open_report()
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
     words = subprocess.run(

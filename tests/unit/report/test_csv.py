@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_factory import make, sample_table
+from report_factory import make, of, sample_table, spend
 
 from hrbench.report.csv import render_csv
+from hrbench.report.full_tables import full_tables
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
 from hrbench.report.table import build_tables
 from hrbench.types import Measurement, Quantity
@@ -66,3 +67,17 @@ def test_any_text_comes_back_as_one_row(title, reason):
     # A text that a spreadsheet would take for a formula is led by an apostrophe; "-1" is none.
     model = lines[0]["model"]
     assert model[:1] not in set("=@\t\r") and "\n" not in model
+
+
+def test_the_columns_of_the_file_are_those_of_what_was_measured():
+    timed = spend("latency", 0.01, "seconds", label="Latency", batch=1, dtype="float32")
+    one = make("HRNet-W32", of("AP", 0.75, (0.74, 0.76)), of("AR", 0.8), costs=(timed,))
+    (line,) = csv.DictReader(io.StringIO(render_csv(full_tables([one]))))
+    found = {name: value for name, value in line.items() if "[" in name}
+    assert found == {
+        "AP [points]": "75", "AP.low [points]": "74", "AP.high [points]": "76", "AP.published [points]": "74.4",
+        "AP.difference [points]": "0.6", "AR [points]": "80", "AR.published [points]": "79.8",
+        "AR.difference [points]": "0.2", "latency batch=1 dtype=float32 [ms]": "10",
+    }  # fmt: skip
+    assert line["table"] == "pose-coco-keypoints-val2017" and line["protocol"].startswith("top-down v1")
+    assert full_tables([]) == []
