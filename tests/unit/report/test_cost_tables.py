@@ -16,7 +16,7 @@ from report_factory import make, of, spend
 
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
-from hrbench.report.figures import plots
+from hrbench.report.cost_plots import plots
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
