@@ -1,6 +1,6 @@
 """PoseTrack18's people with heads and regions to ignore, and predicted poses with scores of joints, for poseval's AP.
 
-Ground truth: a folder with a JSON file for each video, or one (`formats.coco.own_layouts`): `keypoints`, and `bbox_head`
+Ground truth: a folder with a JSON file for each video, or one file (`coco.own_layouts`): `keypoints`, and `bbox_head`
 (x, y, width, height) of each person; `ignore_regions_x` and `ignore_regions_y` of a frame are polygons. Predictions: a
 COCO results file, whose third number of a joint is its score, or a folder of poseval's submissions: files of the same
 names whose annotations have `keypoints` and `scores`.
