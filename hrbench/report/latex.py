@@ -142,7 +142,9 @@ def _part(part: Fitted) -> str:
         lines.append(_line([_cell(row, cell, number) for number, cell in enumerate(row.cells)]))
     lines += [r"\bottomrule", r"\end{tabular}"]
     notes = [rf"\textsuperscript{{{marker(one)}}}\,{breakable(table.footnotes[one], line)}" for one in part.notes]
-    notes += [breakable(text, line) for text in table.remarks] if part.part == part.parts else []
+    if part.part == part.parts and table.remarks:
+        notes += [r"\textit{Of all parts:}"] if part.parts > 1 else []
+        notes += [breakable(text, line) for text in table.remarks]
     if notes:
         lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
         lines += [" \\\\\n".join(notes), r"\end{minipage}"]

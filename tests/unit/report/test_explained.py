@@ -46,7 +46,7 @@ def stored(folder: Path, name: str, *analyses: Analysis) -> Result:
 
 def section(results: list[Result]) -> str:
     page = render_html(results, choose_layout(results), {}, "", lambda result: Path(result.folder))
-    start = page.index('<section class="why"')
+    start = page.index('<section class="explained"')
     return page[start : page.index("</section>", start)]
 
 
