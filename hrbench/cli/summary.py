@@ -40,7 +40,7 @@ def summary_text(
     if more or sum(bool(result.scores) for result in results) > len(leaders):
         blocks += ["", _best(leaders, width)]
     if signs := _signs(results, leaders):
-        blocks += ["", _wrapped(signs, width)]
+        blocks += ["", *(_wrapped(sign, width) for sign in signs)]
     if told := _missing(results, width):
         blocks += ["", *told]
     if notes:
@@ -147,14 +147,14 @@ def _best(leaders: Sequence[Leader], width: int) -> str:
     return _fitted([[row[i] for i in kept] for row in rows], [0, 1], right, width)
 
 
-def _signs(results: Sequence[Result], leaders: Sequence[Leader]) -> str:
+def _signs(results: Sequence[Result], leaders: Sequence[Leader]) -> list[str]:
     """What the star beside a time says, and that the best was sought among entries of one protocol."""
     costs = [cost for result in results for cost in result.costs]
     starred = any(one.quantity.name == "latency" and one.conditions.stability == "unstable" for one in costs)
     told = ["* the machine was disturbed while this was timed: the report says how"] if starred else []
     if any(one.under for one in leaders):
         told.append("best: of the entries under one protocol, the one that most of them have")
-    return "; ".join(told)
+    return told
 
 
 def _missing(results: Sequence[Result], width: int) -> list[str]:

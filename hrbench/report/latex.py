@@ -117,7 +117,9 @@ def breakable(text: str, width: float) -> str:
 def _part(part: Fitted) -> str:
     table, line = part.table, PAGE if part.wide else COLUMN
     title = table.title + (f" (part {part.part} of {part.parts})" if part.parts > 1 else "")
-    caption = f"\\textbf{{{breakable(title, line)}.}}" + (f" {breakable(table.caption, line)}" if table.caption else "")
+    caption = f"\\textbf{{{breakable(title, line)}.}}"
+    if table.caption and part.part == 1:  # the further parts need not say it again
+        caption += f" {breakable(table.caption, line)}"
     label = re.sub("[^A-Za-z0-9-]+", "-", table.name) + (f"-{part.part}" if part.part > 1 else "")
     float_ = "table*" if part.wide else "table"
     lines = [
@@ -135,7 +137,7 @@ def _part(part: Fitted) -> str:
     for index, (section, group, row) in enumerate(headed(table.rows)):
         if section:
             lines += [r"\midrule"] if index else []
-            lines += [_across(part, escape(text)) for text in section_lines(part, section)]
+            lines += [_across(part, rf"\textit{{{escape(text)}}}") for text in section_lines(part, section)]
         if group:
             lines += [r"\addlinespace"] if index and not section else []
             lines.append(rf"\multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{\textit{{{escape(group)}}}}} \\")
