@@ -236,9 +236,7 @@ def skeleton_named(name: str) -> Skeleton:
     return SKELETONS[name]
 
 
-def spreads_of(
-    skeleton: str | None, sigmas: Sequence[float] | float | None
-) -> Sequence[float] | float | None:
+def spreads_of(skeleton: str | None, sigmas: Sequence[float] | float | None) -> Sequence[float] | float | None:
     """The OKS constants as given, else those of the named skeleton; None if neither is given.
 
     >>> len(spreads_of("crowdpose", None) or ()), spreads_of("crowdpose", 0.1), spreads_of(None, None)
