@@ -13,6 +13,8 @@ def suggestion(name: str, names: Iterable[str]) -> str:
 
     >>> suggestion("pose_hrnt", ["pose_hrnet", "pose_resnet"])
     'did you mean pose_hrnet?'
+    >>> suggestion("lvis", ["miou", "lvis-boxes", "lvis-masks"])
+    'did you mean lvis-boxes or lvis-masks?'
     >>> suggestion("zebra", ["pose_hrnet", "pose_resnet"])
     'known: pose_hrnet, pose_resnet'
     """
@@ -22,6 +24,9 @@ def suggestion(name: str, names: Iterable[str]) -> str:
         near = [candidate for candidate in known if candidate.lower() == name.lower()]
     if near:
         return f"did you mean {near[0]}?"
+    begun = [candidate for candidate in known if candidate.lower().startswith(f"{name.lower()}-")]
+    if 0 < len(begun) <= 4:
+        return f"did you mean {' or '.join(begun)}?"
     if not known:
         return "none is known"
     shown = sorted(known)[:12]

@@ -51,7 +51,11 @@ def read_faces(path: Path, origin: int | None = None) -> FaceList:
         raise UsageError(f"origin: is for folders of .pts files; coordinates of {path} are compared as they are")
     if path.suffix == cofw.SUFFIX:
         return cofw.read_cofw(path)
-    if path.suffix != ".csv":
+    if path.suffix.lower() not in (".csv", ".txt"):
+        raise InputError(
+            f"{path}: is no list of faces; HRNet's .csv, WFLW's .txt, COFW's .mat or a folder of .pts files is read"
+        )
+    if path.suffix.lower() != ".csv":
         return _wflw_list(path)
     lines = _lines(path)
     faces = _of_csv(path, lines)

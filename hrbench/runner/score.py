@@ -103,7 +103,13 @@ def target_of_dataset(
     generate_absent(row, dataset)
     if needed and not dataset.target.exists():
         raise MissingError("; ".join(dataset.missing({**row.fixed})))
-    return dataset.target, {**dataset.metric_options(), **metric_args_of(metric, dataset)}
+    try:
+        return dataset.target, {**dataset.metric_options(), **metric_args_of(metric, dataset)}
+    except MissingError as error:
+        gaps = dataset.missing({**row.fixed}) or [str(error)]
+        raise MissingError(
+            f"--dataset {row.name}: its options are read from its own annotations, whatever --gt is: {gaps[0]}"
+        ) from None
 
 
 def metric_args_of(name: str, dataset: DataSet) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from hrbench.cli.command_line import EPILOG, EXAMPLES, main, parser
 README = Path(__file__).parents[2] / "README.md"
 COMMANDS = (
     "run", "check", "score", "profile", "report", "models", "datasets", "metrics", "fetch", "schema", "compare", "gate",
-    "baseline", "history", "doctor",
+    "baseline", "history", "doctor", "explain",
 )  # fmt: skip
 
 
@@ -218,7 +218,7 @@ def test_reports_of_one_run_and_of_several_with_a_table_of_ones_own(bench, tiny_
     both = bench.folder / "both"
     assert main(["report", *runs, "--out", str(both)]) == 0
     page = (both / "report.html").read_text()
-    assert "data:image/jpeg;base64," in page
+    assert "data:image/webp;base64," in page
     (bench.folder / "own.yaml").write_text(OWN_TABLE)
     asked = ["--format", "json,md", "--export", str(bench.folder / "flat.json")]
     assert main(["report", *runs, "--out", str(bench.folder / "programs"), *asked]) == 0

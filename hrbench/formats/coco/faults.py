@@ -127,9 +127,9 @@ def _way_on(points: Any, joints: int) -> str:
     if isinstance(points, list) and len(points) == 2 * joints:
         return (
             "if these are x, y alone, write a third number after each pair, which is not judged in results; for "
-            "another skeleton, give its sigmas"
+            "another skeleton, give its sigmas, or the name of a public set as skeleton"
         )
-    return "for another skeleton, give its sigmas"
+    return "for another skeleton, give its sigmas, or the name of a public set as skeleton"
 
 
 def _points(fault: Fault, points: Any, joints: int) -> None:

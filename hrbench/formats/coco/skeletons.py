@@ -231,6 +231,18 @@ SKELETONS = {
 
 def skeleton_named(name: str) -> Skeleton:
     """The skeleton of a public set. Raises UsageError naming those that there are."""
-    if name not in SKELETONS:
+    if not isinstance(name, str) or name not in SKELETONS:
         raise UsageError(f"skeleton {name!r}: {suggestion(str(name), SKELETONS)}")
     return SKELETONS[name]
+
+
+def spreads_of(skeleton: str | None, sigmas: Sequence[float] | float | None) -> Sequence[float] | float | None:
+    """The OKS constants as given, else those of the named skeleton; None if neither is given.
+
+    >>> len(spreads_of("crowdpose", None) or ()), spreads_of("crowdpose", 0.1), spreads_of(None, None)
+    (14, 0.1, None)
+
+    Raises UsageError for a skeleton that there is not.
+    """
+    named = None if skeleton is None else skeleton_named(skeleton).sigmas
+    return named if sigmas is None else sigmas

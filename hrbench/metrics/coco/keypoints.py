@@ -23,7 +23,7 @@ import numpy as np
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
 from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen, read_results, read_truth
-from hrbench.formats.coco.skeletons import COCO_SIGMAS
+from hrbench.formats.coco.skeletons import COCO_SIGMAS, spreads_of
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.classes import NO_CLASSES, unique_labels
 from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
@@ -128,6 +128,7 @@ class CocoKeypointAP:
         unless that was said.
     unseen: what becomes of predicted people of whom no joint has a third number above 0: "keep", as pycocotools does,
         or "drop" before anything is matched, as xtcocotools does.
+    skeleton: the public set that `sigmas` are of unless given (`formats.coco.skeletons`); None: COCO.
     """
 
     name = "coco-keypoints"
@@ -168,6 +169,7 @@ class CocoKeypointAP:
         frames: Literal["all", "labelled"] = "all",
         layout: Layout = "coco",
         missing_box: Literal["refuse", "joints"] = "refuse",
+        skeleton: str | None = None,
     ) -> None:
         if unseen not in ("keep", "drop"):
             raise UsageError(f"unseen: keep or drop was expected, not {unseen!r}")
@@ -191,7 +193,7 @@ class CocoKeypointAP:
             raise UsageError(f"detection_area {detection_area!r}: say keypoints or box, or leave it out")
         self.detection_area: Literal["keypoints", "box"] | None = detection_area
         self.category = category
-        self.sigmas = _spreads(sigmas)
+        self.sigmas = _spreads(spreads_of(skeleton, sigmas))
         own = OwnCriteria(oks_thresholds, recall_thresholds, areas, max_detections, class_agnostic)
         self.settings, self.per_class = own.settings(KEYPOINTS, FORM.option), per_class
         if class_agnostic and per_class:

@@ -27,7 +27,7 @@ import numpy as np
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS, Unseen
-from hrbench.formats.coco.skeletons import skeleton_named
+from hrbench.formats.coco.skeletons import skeleton_named, spreads_of
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.mpii import write_predictions
 from hrbench.metrics.coco.notes import unseen_note
@@ -76,7 +76,7 @@ class Pck:
     curve_size: px that the area's thresholds are of, or "reference".
     curve_steps: how many thresholds the area has, from 0 to below 1.
     per_joint: whether each joint's numbers follow.
-    sigmas: the spread of each joint, to pair rows with people (`people`); None: the 17 of COCO.
+    sigmas: the spread of each joint, to pair rows with people (`people`); None: those of `skeleton`, else COCO's 17.
     category: the id of the category to evaluate; None for all.
     origin: where MPII's predictions have their top-left pixel (`formats.mpii.read_predictions`).
     detection_area: taken with a COCO data set's other options; nothing here depends on it.
@@ -140,7 +140,8 @@ class Pck:
         self.skeleton_name, self.skeleton = skeleton, None if skeleton is None else skeleton_named(skeleton)
         self.unseen: Unseen = unseen
         self.category, self.per_joint = category, bool(per_joint)
-        self.sigmas = _positive("sigmas", COCO_SIGMAS if sigmas is None else sigmas)
+        spreads = spreads_of(skeleton, sigmas)
+        self.sigmas = _positive("sigmas", COCO_SIGMAS if spreads is None else spreads)
         self.origin: Literal[0, 1] | None = origin
         self.form = CocoForm(
             renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames,
