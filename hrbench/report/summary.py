@@ -202,7 +202,7 @@ class _Leading:
             return "comparable with no other"
         under = f", {best.section}" if best.section else ""
         if len(rivals) == 1:
-            return f"{'only one measured' if len(full) == 1 else 'only one under its protocol'}{under}"
+            return "only one measured" if len(full) == 1 else f"alone under {best.section or 'its protocol'}"
         alike = [row for row in rivals if row is not best and _is_as_good(row.cells[index], best.cells[index])]
         more = f", {len(alike)} as good" if alike else ""
         return f"best of {len(rivals)}{more}{under}"

@@ -144,3 +144,19 @@ def test_a_page_grows_with_its_rows_and_no_faster() -> None:
 
     one, ten, hundred = size(1), size(10), size(100)
     assert hundred - one == pytest.approx(11 * (ten - one), rel=0.05)
+
+
+def test_of_many_numbers_the_unchanged_wait_behind_a_box(browser: Any, tmp_path: Path) -> None:
+    same = [replace(parameters(9, 9), entry="a", former="a") for _ in range(40)]
+    worse = points(-5, 0.2, entry="a", former="a")
+    rows = tuple(Row(judge([(one, M)])[0], "required") for one in [worse, *same])
+    comparison = Comparison("v1.0", "runs/x", rows, {"a": ()}, (), Policy())
+    sides = (Side("v1.0", Path(), {}, {}), Side("runs/x", Path(), {}, {}))
+    (tmp_path / "page.html").write_text(render_comparison(comparison, sides))
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.locator("tr.row:visible").count() == 1 and page.get_by_text("40 unchanged", exact=True).count()
+    page.get_by_label("show also the 40 unchanged numbers").check()
+    assert page.locator("tr.row:visible").count() == 41
+    context.close()

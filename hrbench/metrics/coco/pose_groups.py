@@ -89,8 +89,8 @@ def overlaps(judged: JudgedPoses) -> np.ndarray:
 def by_size(judged: JudgedPoses) -> GroupScores:
     """By area in px^2, as COCO's APM and APL: false detections of another area do not count."""
     _, *middle, high = SIDES
-    labels = [f"below {middle[0]}^2 px^2", *(f"{one}^2-{other}^2 px^2" for one, other in pairwise((*middle, high)))]
-    labels.append(f"over {high}^2 px^2")
+    labels = [f"below {middle[0]}² px²", *(f"{one}²-{other}² px²" for one, other in pairwise((*middle, high)))]
+    labels.append(f"over {high}² px²")
     bounds = [*(float(side**2) for side in SIDES), WIDEST]
     ends = list(pairwise(bounds))
     areas = tuple((label, *pair) for label, pair in zip(labels, ends, strict=True))

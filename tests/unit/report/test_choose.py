@@ -198,3 +198,9 @@ def test_costs_that_no_layout_shows_have_a_table_of_their_own():
     }
     assert shown["latency batch=512 dtype=float32"].reason == "out of memory"
     assert list(tables([make("HRNet-W32", of("AP", 0.7), costs=result.costs[:2])])) == ["pose-coco-val", "pose-cost"]
+
+
+def test_a_derived_table_says_the_unit_of_its_scores():
+    own = DatasetRow("own-keypoints", "coco-keypoints", "pose", ("coco-keypoints",), title="Own")
+    found = tables([make("HRNet", of("AP", 0.6), dataset=own)])
+    assert found["pose-own-keypoints"].caption == "Scores in points."
