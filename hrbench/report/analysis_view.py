@@ -137,6 +137,6 @@ def headline(analysis: Analysis) -> str:
                 return ""
             much = _weighs_by_much(one, one.main)
             row = int(np.nanargmax(values) if much else np.nanargmin(values))
-            which = "largest" if much else "lowest"
+            which = "most" if one.units[one.main] == "count" else "largest" if much else "lowest"
             return f"{which} {one.columns[one.main]}: {one.rows[row]}, {texts(one)[row][one.main]}"
     return ""

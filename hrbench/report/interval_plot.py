@@ -50,7 +50,11 @@ def interval_plots(tables: Sequence[Table]) -> list[IntervalPlot]:
     found = []
     for table in tables:
         index = headline(table)
-        every = [] if index is None else [one for row in table.rows if (one := _row(table, index, row)) is not None]
+        sizes = {_size(table, row) for row in table.rows}
+        common = next(iter(sizes)) if len(sizes) == 1 else ""  # an input of all stands at the axis, once
+        every = [
+            one for row in table.rows if index is not None and (one := _row(table, index, row, common)) is not None
+        ]
         if index is None or len(every) < 2:
             continue
         column = table.columns[index]
@@ -58,23 +62,29 @@ def interval_plots(tables: Sequence[Table]) -> list[IntervalPlot]:
         best = sorted(range(len(every)), key=lambda place: (-sign * every[place].value, place))[:MOST_ROWS]
         rows = [every[place] for place in sorted(best)]
         score = f"{column.heading} ({column.unit})" if column.unit else column.heading
-        art = artwork(f"{table.name}-intervals", lambda form, rows=rows, score=score: _scene(form, rows, score))
+        axis = f"{score}, all {common}" if common else score
+        art = artwork(f"{table.name}-intervals", lambda form, rows=rows, axis=axis: _scene(form, rows, axis))
         published = any(row.published is not None for row in rows)
         found.append(IntervalPlot(table.name, table.title, score, art, len(every) - len(rows), published))
     return found
 
 
-def _row(table: Table, index: int, row: TableRow) -> _IntervalRow | None:
+def _size(table: Table, row: TableRow) -> str:
+    """The input of a row, as its cell has it; "" if no column tells it."""
+    return next((c.text for k, c in zip(table.columns, row.cells, strict=True) if k.key == "input"), "")
+
+
+def _row(table: Table, index: int, row: TableRow, common: str) -> _IntervalRow | None:
     parts = {c.part: i for i, c in enumerate(table.columns) if c.quantity == table.columns[index].quantity}
     values, interval = row.cells[index].values, row.cells[parts["interval"]].values
     if not values or not interval or row.limited is not None:
         return None
     published = row.cells[parts["published"]].values if "published" in parts else ()
-    size = next((c.text for k, c in zip(table.columns, row.cells, strict=True) if k.key == "input"), "")
+    size = "" if common else _size(table, row)
     text = f"{row.cells[index].text} {row.cells[parts['interval']].text}"
-    name = f"{row.called} {size}".rstrip()
+    name = f"{row.cells[0].text} {size}".rstrip()
     low, high = interval
-    return _IntervalRow(name, row.group, text, values[0], low, high, published[0] if published else None)
+    return _IntervalRow(name, row.section or row.group, text, values[0], low, high, published[0] if published else None)
 
 
 def _scene(form: Format, rows: Sequence[_IntervalRow], score: str) -> Scene:
@@ -110,7 +120,7 @@ def _lines(
     for row in rows:
         if row.group != group:
             group = row.group
-            yield Words((0, y + 0.72 * step), plain(group), font, colour="soft")
+            yield Words((0, y + 0.72 * step), shortened(plain(group), font, form.width), font, colour="soft")
             y += step if group else 0
         middle, base = y + step / 2, y + step / 2 + 0.36 * font
         marks: list[Path] = []
