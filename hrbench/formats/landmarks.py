@@ -53,7 +53,8 @@ def read_faces(path: Path, origin: int | None = None) -> FaceList:
         return cofw.read_cofw(path)
     if path.suffix.lower() not in (".csv", ".txt"):
         raise InputError(
-            f"{path}: is no list of faces; a .csv of HRNet's, a .txt of WFLW's, COFW's .mat or a folder of .pts files is read"
+            f"{path}: is no list of faces; a .csv of HRNet's, a .txt of WFLW's, COFW's .mat or a folder of .pts files "
+            "is read"
         )
     if path.suffix.lower() != ".csv":
         return _wflw_list(path)
@@ -164,7 +165,9 @@ def read_points(path: Path, faces: int, points: int) -> np.ndarray:
         try:
             found = read_npy(stream.read())
         except ValueError as error:
-            raise InputError(f"{path}: cannot be read as a NumPy file of numbers: {error}") from None
+            raise InputError(
+                f"{path}: cannot be read as a NumPy file of numbers: {error}; write it by numpy.save"
+            ) from None
     if found.ndim != 3 or found.dtype.kind not in "fiu":
         raise InputError(f"{path}: holds no array of numbers (faces, landmarks, 2)")
     if found.shape[0] > faces or found.shape[1] != points or found.shape[2] < 2:

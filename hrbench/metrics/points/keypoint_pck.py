@@ -30,7 +30,7 @@ from hrbench.formats.coco.keypoints import COCO_SIGMAS, Unseen
 from hrbench.formats.coco.skeletons import skeleton_named, spreads_of
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.mpii import write_predictions
-from hrbench.metrics.coco.notes import unseen_note
+from hrbench.metrics.coco.notes import unknown_category, unseen_note
 from hrbench.metrics.points import counts
 from hrbench.metrics.points.counts import Curve, JointTable
 from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
@@ -158,7 +158,12 @@ class Pck:
         path, ends = Path(path), self.ends.get(OPTIONS.get(self.reference, ""))
         if is_mpii(path):
             return mpii_people(path, self.reference, ends)
-        return coco_people(path, self.sigmas, self.category, self.form, self.reference, ends, self.skeleton)
+        found = coco_people(path, self.sigmas, self.category, self.form, self.reference, ends, self.skeleton)
+        if self.category is not None and found.coco is not None:
+            listed = found.coco.categories.tolist()
+            if self.category not in listed:
+                raise unknown_category(path, self.category, listed, found.coco.names)
+        return found
 
     def read_predictions(self, path: Path, target: People) -> Posed:
         """COCO results, top-left pixel at (0, 0); of MPII .npy (N, 16, 2 or 3), .json of rows, or the official .mat.
@@ -367,8 +372,11 @@ def _positive(name: str, given: Any) -> tuple[float, ...]:
     """One or more positive numbers. Raises UsageError for anything else, texts among them."""
     numbers = (given,) if isinstance(given, (int, float)) else () if isinstance(given, str) else tuple(given)
     right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in numbers)
-    if not numbers or not right or (len(set(numbers)) != len(numbers) and name == "thresholds"):
-        raise UsageError(f"{name} {given!r}: give positive numbers" + (", each once" if name == "thresholds" else ""))
+    named = {f"{one:g}" for one in numbers} if right else set()
+    if not named or (len(named) != len(numbers) and name == "thresholds"):
+        raise UsageError(
+            f"{name} {given!r}: give positive numbers" + (", each once in six digits" if name == "thresholds" else "")
+        )
     return tuple(map(float, numbers))
 
 

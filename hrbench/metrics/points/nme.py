@@ -111,8 +111,8 @@ class Nme:
         self.normalise: Length | None = normalise
         given = (thresholds,) if isinstance(thresholds, (int, float)) else tuple(thresholds)
         right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in given)
-        if not given or not right or len(set(given)) != len(given):
-            raise UsageError(f"thresholds {thresholds!r}: give positive numbers, each once")
+        if not given or not right or len({f"{one:g}" for one in given}) != len(given):
+            raise UsageError(f"thresholds {thresholds!r}: give positive numbers, each once in six digits")
         self.thresholds = tuple(map(float, given))
         self.per_landmark = bool(per_landmark)
         self.quantities: tuple[Quantity, ...] = quantities(normalise or "outer_eyes", self.thresholds)

@@ -112,8 +112,6 @@ def coco_people(
     joints = truth.joints or (COCO_JOINTS if len(sigmas) == len(COCO_JOINTS) else _numbered(len(sigmas)))
     if skeleton is not None:
         joints = tuple(name.replace(" ", "_") for name in skeleton.names)
-    if len(joints) != len(sigmas):
-        raise UsageError(f"skeleton: it has {len(joints)} joints, and sigmas are {len(sigmas)}")
     position, visible = truth.keypoints[rows, :, :2], truth.keypoints[rows, :, 2] > 0
     if reference == "head":
         raise UsageError(

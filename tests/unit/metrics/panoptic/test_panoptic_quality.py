@@ -179,7 +179,12 @@ def test_a_folder_of_predictions_is_read_as_its_json_file(tmp_path: Path) -> Non
     for png in (nested / "mine").iterdir():
         png.rename(nested / png.name)
     (nested / "mine").rmdir()
-    assert numbers(measured(truth, nested)) == expected
+    assert numbers(measured(truth, nested)) == numbers(measured(truth, nested / "mine.json")) == expected
+    (tmp_path / "alone").mkdir()
+    alone = tmp_path / "alone" / "mine.json"
+    alone.write_bytes((nested / "mine.json").read_bytes())
+    with pytest.raises(MissingError, match=r"mine.json: its PNGs are neither in a folder mine nor beside it"):
+        measured(truth, alone)
     (nested / "other.json").write_text("{}")
     with pytest.raises(InputError, match=r"nested: holds 2 JSON files \(mine.json, other.json\)"):
         measured(truth, nested)

@@ -183,6 +183,8 @@ def test_faults_of_a_csv(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "faces.csv").write_text(text)
     with pytest.raises(InputError, match=told):
         read_faces(tmp_path / "faces.csv")
+    with pytest.raises(InputError, match=r"faces.json: is no list of faces; a .csv of HRNet's"):
+        read_faces(tmp_path / "faces.json")
 
 
 def test_faults_of_predictions(tmp_path: Path) -> None:
@@ -212,7 +214,11 @@ def test_a_shift_of_one_pixel_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"normalise": "nose"}, "normalise 'nose'"), ({"thresholds": []}, "thresholds"), ({"thresholds": [1, 1]}, "once")],
+    [
+        ({"normalise": "nose"}, "normalise 'nose'"),
+        ({"thresholds": []}, "thresholds"),
+        ({"thresholds": [1, 1.0000001]}, "once"),
+    ],
 )
 def test_options_say_what_they_take(options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
