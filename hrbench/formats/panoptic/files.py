@@ -286,12 +286,15 @@ def _images(
     if len(kinds) > 1:
         raise InputError(f"{path}: ids of images are numbers and texts; they are of one kind")
     seen: set[ImageId] = set()
+    named: dict[str, ImageId] = {}
     made = []
     for row in rows:
         where = f"{path}: image {row.image_id!r}"
         if row.image_id in seen:
             raise InputError(f"{where} is annotated twice")
         seen.add(row.image_id)
+        if (other := named.setdefault(row.file_name, row.image_id)) != row.image_id:
+            raise InputError(f"{where} has the PNG {row.file_name} of image {other!r}; each has one of its own")
         png = folder / inside(row.file_name, where)
         segments = _segments(where, row.segments_info, categories, form, truth or path)
         image = listed.get(row.image_id)

@@ -33,6 +33,7 @@ from hrbench.formats.mpii import write_predictions
 from hrbench.metrics.coco.notes import unknown_category, unseen_note
 from hrbench.metrics.points import counts
 from hrbench.metrics.points.counts import Curve, JointTable
+from hrbench.metrics.points.joint_notes import coco_notes
 from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
 from hrbench.metrics.points.people import (
     OPTIONS,
@@ -242,7 +243,7 @@ class Pck:
             total = left + people - missed
             notes.append(Note("unpaired_predictions", "predictions are held to nobody", left, total, effect))
         notes += unseen_note(predictions.unseen, left + people - missed)
-        return notes
+        return notes + coco_notes(predictions, target, state, self.sigmas)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image. Raises InputError if an image occurs twice or params differ."""
@@ -266,6 +267,8 @@ class Pck:
             if value != value:
                 part = quantity.name.partition("/")[2]
                 what = f"{part} is visible in nobody" if part else "no joint is visible"
+                if not part and quantity.name.startswith("pck") and arrays["visible"].any():
+                    what = f"nobody with a visible joint has a size ({WORDS[state.params['reference']]})"
                 reason = Reason(f"{what} that has a prediction" if quantity.name.startswith(EPE) else what)
                 scores.append(Measurement(quantity, None, self.name, n=n, reason=reason))
             else:
@@ -374,9 +377,8 @@ def _positive(name: str, given: Any) -> tuple[float, ...]:
     right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in numbers)
     named = {f"{one:g}" for one in numbers} if right else set()
     if not named or (len(named) != len(numbers) and name == "thresholds"):
-        raise UsageError(
-            f"{name} {given!r}: give positive numbers" + (", each once in six digits" if name == "thresholds" else "")
-        )
+        once = ", each once in six digits" if name == "thresholds" else ""
+        raise UsageError(f"{name} {given!r}: give positive numbers{once}")
     return tuple(map(float, numbers))
 
 

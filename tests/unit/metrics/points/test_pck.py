@@ -272,6 +272,23 @@ def test_a_set_without_a_head_has_no_head_segment(tmp_path: Path) -> None:
         Pck(skeleton="crowdpose", sigmas=COCO_SIGMAS)
 
 
+def test_files_without_images_have_empty_numbers(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text('{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}')
+    (tmp_path / "results.json").write_text("[]")
+    metric = Pck()
+    target = metric.read_target(tmp_path / "truth.json")
+    state = metric.measure(metric.read_predictions(tmp_path / "results.json", target), target)
+    assert {str(one.reason).partition(" that")[0] for one in metric.summarise(state)} == {"no joint is visible"}
+
+
+def test_joints_in_another_order_and_people_that_do_not_count_are_told(tmp_path: Path) -> None:
+    people = [person(1 + n, 7, 100 + 300 * n, num_keypoints=17 * (n > 0)) for n in range(30)]
+    turned = [one | {"keypoints": joints(100 + 300 * n)[:, [1, 0, 2]].ravel().tolist()} for n, one in
+              enumerate([guess(7, 0)] * 30)]  # fmt: skip
+    notes = scored(tmp_path, people, turned)["notes"]
+    assert "y, x" in notes["misread_joints"].what and notes["num_keypoints"].count == 1
+
+
 def test_a_category_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="category 5, asked for, is not among its categories"):
         scored(tmp_path, PEOPLE, [], category=5)
