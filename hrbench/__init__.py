@@ -3,7 +3,7 @@
     net = hrbench.build("pose_hrnet_w32_coco_256x192", weights="pose_hrnet_w32_256x192.pth")
     suite = hrbench.load_suite("suites/pose.yaml")
     results = list(hrbench.run(suite, folder="runs/pose"))
-    frame = hrbench.frame(hrbench.load("runs/pose"))
+    frame = hrbench.frame("runs/pose")
     scores = hrbench.score("coco-keypoints", ground_truth="person_keypoints_val2017.json", predictions="results.json")
     frame = hrbench.compare("runs/before", "runs/after").frame()
     decision = hrbench.gate("runs/pose", against="v1.2")
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hrbench.judge.rows import Comparison
     from hrbench.types import Measurement, Result, Suite, Variant
 
-__all__ = ["__version__", "build", "compare", "frame", "gate", "load", "load_suite", "run", "score"]
+__all__ = ["__version__", "build", "compare", "flat", "frame", "gate", "load", "load_suite", "run", "score"]
 
 
 def build(
@@ -121,11 +121,82 @@ def load(folder: str | Path) -> list[Result]:
     return RunFolder(folder).results()
 
 
-def frame(results: Iterable[Result]) -> pandas.DataFrame:
-    """One row for each number of each result: entry, model, data set, quantity, value, interval, conditions."""
+def frame(*sources: Iterable[Result] | str | Path, samples: bool = False) -> pandas.DataFrame:
+    """One row for each number of each result, scores and costs alike.
+
+        hrbench.frame("runs/pose")                              # a run folder
+        hrbench.frame("runs/before", "runs/after")              # several; the column `run` tells them apart
+        hrbench.frame(hrbench.load("runs/pose"), samples=True)  # results, with a column of raw measurements
+
+    sources: run folders, or results.
+    samples: whether a last column `samples` has the raw measurements, a list in the order taken: of a latency seconds.
+
+    The columns, in this order; later versions add theirs at the end. Numbers have all their digits. Texts name no
+    folder of a machine: a path is relative to the current folder, begins with `~`, or is a file's name.
+
+        run: name of the run folder, with folders above it where names are equal; "" for a result that is not stored
+        date: when it was measured, ISO 8601 in UTC; of an earlier hrbench, when its run began
+        entry: of the suite
+        model: name of the network
+        use: what builds the network, "timm:hrnet_w18"; of a file its name
+        input: height x width in pixels, "256x192"
+        dataset: name of the data set; none for costs only
+        protocol: every setting of the protocol by name, as JSON
+        status: of the entry: done, submitted, costs_only, empty or failed
+        limited: the --limit that was used; none for all images
+        metric: name of the metric; "cost" for costs
+        quantity: name of the number within its metric, "AP50", or of the cost, "latency"
+        unit: of value, low, high, spread and samples: a base unit, such as fraction, seconds, bytes
+        value: the number with all its digits; none if there is none, and reason says why
+        low: lower end of its 95 % interval; none without one
+        high: upper end of its 95 % interval
+        n: objects behind a score (people, joints, images); none for a cost
+        reason: why there is no number; of an unstable one, what disturbed it; "" for nothing
+        batch: of a cost: images in a forward pass
+        dtype: of a cost: "float32"
+        device: the processor or GPU that a score's predictions or a cost were made on; none for what is counted
+        runtime: how the network was run, "eager", "compile, threads 2"; none for what is counted or given
+        threads: of a cost: CPU threads of a pass
+        mode: of a time: how long it was measured: quick, gate or smoke
+        inputs: of a cost: what was fed, "standard normal" or "8 images of NAME"
+        weights: whose weights the network had: one of its sources, "file" or "random"
+        weights_file: name of the file of the score's weights
+        weights_sha256: of that file, or of the tensors of a network that brings its own
+        data_sha256: of the annotations and images that a score was measured on
+        caches: of a latency: "warm", or "cold" if they were flushed before each pass
+        passes: how many samples were taken
+        spread: of a cost on several images: standard deviation over these
+        p90_bound: of a latency: upper bound of the 90th percentile in seconds; none with too few samples
+        p99_bound: of a latency: upper bound of the 99th percentile in seconds
+        stability: of a time: stable, unstable or unknown
+        unstable_because: what disturbed a measurement, or why its stability is not known; "" for nothing
+        hrbench: version that measured it
+
+    An entry without any number has one row with its reason.
+
+    Raises MissingError for a run folder that is not there.
+    """
     from hrbench.store import dataframe
 
-    return dataframe.frame(results)
+    results = [result for source in sources for result in (load(source) if isinstance(source, str | Path) else source)]
+    return dataframe.frame(results, samples)
+
+
+def flat(result: Result) -> dict[str, float]:
+    """The numbers of a result by name, as W&B, TensorBoard and other trackers log them.
+
+        wandb.init(project="pose").log(hrbench.flat(result))
+        for name, number in hrbench.flat(result).items():
+            SummaryWriter("logs").add_scalar(name, number, step)
+
+    A score is METRIC/NAME ("coco-keypoints/AP"), a cost cost/NAME with its conditions ("cost/latency/batch-1", and the
+    dtype if it is not float32); NAME/low and NAME/high are the ends of a 95 % interval. Numbers are in base units:
+    fractions, seconds, bytes. Names have letters, digits and "_./-" only; of two that differ in other characters alone
+    the second ends in "-2". A number that does not exist is left out: no value is NaN or infinite.
+    """
+    from hrbench.store.flat import flat as flattened
+
+    return flattened(result)
 
 
 def score(

@@ -26,6 +26,10 @@ def numbers(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers like 0.03,0.05") from None
 
 
+def names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def seconds(text: str) -> float:
     try:
         value = float(text)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli import judging_arguments
-from hrbench.cli.argument_types import Once, count, natural, numbers, seconds
+from hrbench.cli.argument_types import Once, count, names, natural, numbers, seconds
 from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.errors import HrbenchError, Interrupted
@@ -61,7 +61,9 @@ The same command again resumes: what is stored and still counts is not run again
     "report": """examples:
   hrbench report runs/pose
   hrbench report runs/ours runs/baseline --out both
-  hrbench report runs/pose --table our_table.yaml""",
+  hrbench report runs/pose --table our_table.yaml
+  hrbench report runs/pose --format json,csv     for programs: every number with all its digits, and the tables
+  hrbench report runs/pose --export flat.json    names and numbers of each entry, for W&B, TensorBoard and others""",
     "explain": """examples:
   hrbench explain runs/pose                       what weighs most in each entry
   hrbench explain runs/detection:mask_rcnn_r50    all of one entry
@@ -119,7 +121,8 @@ Nothing is changed. Every latency of a run is watched in the same way, and says 
   hrbench schema > suite.schema.json          then, first line of a suite:
                                               # yaml-language-server: $schema=suite.schema.json
   hrbench schema policy
-  hrbench schema gate""",
+  hrbench schema gate
+  hrbench schema report""",
 }
 
 
@@ -162,7 +165,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _score(command("score", "score a file of predictions"))
     _profile(command("profile", "parameters, operations and latency of one network"))
-    _report(command("report", "write html, md, csv and tex from stored results, of one run or several"))
+    _report(command("report", "write html, md, csv, tex and json from stored results, of one run or several"))
     _explain(command("explain", "why the scores of stored entries are what they are: what each kind of error costs"))
     for name, help in (
         ("models", "networks there are, and which weights are on this disk"),
@@ -180,8 +183,9 @@ def parser() -> argparse.ArgumentParser:
     _fetch(command("fetch", "download weights or data, with their digests checked"))
     listed = command("metrics", "metrics there are, and the files they read")
     listed.add_argument("name", nargs="?", default="", help="a name, for all about it: file, frame, example, options")
-    schema = command("schema", "the JSON Schema of suite files, policies, or gate.json, for editors")
-    schema.add_argument("kind", nargs="?", choices=("suite", "policy", "gate"), default="suite", help="of what (suite)")
+    schema = command("schema", "the JSON Schema of suite files, policies, gate.json, or report.json, for editors")
+    kinds = ("suite", "policy", "gate", "report")
+    schema.add_argument("kind", nargs="?", choices=kinds, default="suite", help="of what (suite)")
     judging_arguments.compare(command("compare", "judge stored results against others, number by number"))
     judging_arguments.gate(command("gate", "judge a run against a baseline under a policy, as an exit code"))
     judging_arguments.history(command("history", "numbers over baselines and runs, and where they changed"))
@@ -333,6 +337,13 @@ def _report(command: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="also entries that are stored there and not of the last run"
     )
     command.add_argument("--out", metavar="DIR", help="where to write (the first run folder)")
+    command.add_argument(
+        "--format",
+        metavar="F,F,...",
+        type=names,
+        help="what to write, of html (with figures/), md, csv, tex and json (html,md,csv,tex)",
+    )
+    command.add_argument("--export", metavar="FILE", help="write names and numbers of each entry as JSON, too")
 
 
 def _explain(command: argparse.ArgumentParser) -> None:

@@ -39,10 +39,16 @@ def metrics(args: Namespace, echo: Echo) -> int:
 
 def schema(args: Namespace, echo: Echo) -> int:
     from hrbench.judge.values import gate_schema
+    from hrbench.report.numbers import json_schema
     from hrbench.suite.policy_schema import policy_schema
     from hrbench.suite.registry import known
     from hrbench.suite.schema import suite_schema
 
-    made = {"suite": lambda: suite_schema(known()), "policy": policy_schema, "gate": gate_schema}[args.kind]
+    made = {
+        "suite": lambda: suite_schema(known()),
+        "policy": policy_schema,
+        "gate": gate_schema,
+        "report": json_schema,
+    }[args.kind]
     echo(json.dumps(made(), indent=2))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of
+from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of, write_text
 from hrbench.cli.summary import summary_text
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
@@ -46,7 +47,7 @@ def run(args: Namespace, echo: Echo) -> int:
 class _ReportLoaded:
     """Passes events on, and imports what the report needs beside the first network; never beside what is timed."""
 
-    MODULES = ("hrbench.report.write", "matplotlib.figure", "matplotlib.backends.backend_svg")
+    MODULES = ("hrbench.report.write",)
 
     def __init__(self, display: Callable[[Event], object]) -> None:
         self.display = display
@@ -88,9 +89,17 @@ def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
 
 
 def _write_reports(
-    runs: Sequence[RunFolder], table: str, out: Path, echo: Echo, every: bool = False, keep: bool = False
+    runs: Sequence[RunFolder],
+    table: str,
+    out: Path,
+    echo: Echo,
+    every: bool = False,
+    keep: bool = False,
+    formats: Sequence[str] = (),
+    export: str = "",
 ) -> Written:
-    from hrbench.report.write import write
+    """Writes the report, and returns what was written. export: of the flat dictionaries, "" for none."""
+    from hrbench.report.write import USUAL, write
 
     results = [
         result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
@@ -102,6 +111,8 @@ def _write_reports(
     for sentence in left_out:
         echo(sentence)
     heads = [run.read_run() for run in runs]
+    if export:
+        _export(results, Path(export), echo)
     return write(
         results,
         out,
@@ -113,10 +124,23 @@ def _write_reports(
         commit=heads[0].commit if len(heads) == 1 else "",
         left_out=left_out,
         keep=keep,
+        formats=formats or USUAL,
     )
 
 
+def _export(results: Sequence[Result], path: Path, echo: Echo) -> None:
+    """RUN/ENTRY -> names and numbers, as JSON."""
+    from hrbench.store.flat import flat
+    from hrbench.store.number_rows import run_names
+
+    names = [f"{run}/{result.name}" for run, result in zip(run_names(results), results, strict=True)]
+    found = dict(zip(names, map(flat, results), strict=True))
+    write_text(path, json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    echo(f"exported {amount(len(found), 'entry', 'entries')}: {path}")
+
+
 def report(args: Namespace, echo: Echo) -> int:
+    from hrbench.report.write import checked_formats
     from hrbench.store.run_folder import RunFolder
 
     runs = [RunFolder(path) for path in args.runs]
@@ -127,7 +151,8 @@ def report(args: Namespace, echo: Echo) -> int:
     _note_empty_tables(args.table, runs, echo, args.all)
     table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
     out = Path(args.out) if args.out else runs[0].path
-    echo(f"report: {_write_reports(runs, table, out, echo, args.all).page}")
+    more = {"formats": checked_formats(args.format) if args.format else (), "export": args.export or ""}
+    echo(f"report: {_write_reports(runs, table, out, echo, args.all, **more).page}")
     return 0
 
 

@@ -53,8 +53,7 @@ def read_faces(path: Path, origin: int | None = None) -> FaceList:
         return cofw.read_cofw(path)
     if path.suffix.lower() not in (".csv", ".txt"):
         raise InputError(
-            f"{path}: is no list of faces; a .csv of HRNet's, a .txt of WFLW's, COFW's .mat or a folder of .pts files "
-            "is read"
+            f"{path}: is no list of faces; HRNet's .csv, WFLW's .txt, COFW's .mat or a folder of .pts files is read"
         )
     if path.suffix.lower() != ".csv":
         return _wflw_list(path)

@@ -1,6 +1,6 @@
 """PoseTrack18's people with heads and regions to ignore, and predicted poses with scores of joints, for poseval's AP.
 
-Ground truth: a folder with a JSON file for each video, or one (`formats.coco.layouts`): `keypoints`, and `bbox_head`
+Ground truth: a folder with a JSON file for each video, or one file (`coco.own_layouts`): `keypoints`, and `bbox_head`
 (x, y, width, height) of each person; `ignore_regions_x` and `ignore_regions_y` of a frame are polygons. Predictions: a
 COCO results file, whose third number of a joint is its score, or a folder of poseval's submissions: files of the same
 names whose annotations have `keypoints` and `scores`.
@@ -24,7 +24,7 @@ from hrbench.core.files import MAX_COORDINATE, reading
 from hrbench.errors import InputError
 from hrbench.formats.coco.forms import CocoForm, as_utf8
 from hrbench.formats.coco.json_faults import is_integer, is_number, parsed
-from hrbench.formats.coco.layouts import source_bytes, source_files
+from hrbench.formats.coco.own_layouts import source_bytes, source_files
 from hrbench.formats.coco.skeletons import POSETRACK18
 
 JOINTS = (
@@ -80,7 +80,7 @@ class ScoredPoses:
     unscored: int = 0
 
 
-class _Row(msgspec.Struct):
+class _TrackedRow(msgspec.Struct):
     image_id: int
     keypoints: list[float]
 
@@ -205,7 +205,7 @@ def read_poses(path: Path, target: TrackedPeople) -> ScoredPoses:
         with reading(path, "a COCO results file, or a folder of poseval's") as stream:
             data = as_utf8(stream.read())
         try:
-            rows = msgspec.json.decode(data, type=list[_Row])
+            rows = msgspec.json.decode(data, type=list[_TrackedRow])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"{path}: is no list of results with image_id and keypoints: {error}") from None
         joints = len(POSETRACK18.names)

@@ -57,7 +57,8 @@ def _values(column: Column, cell: Cell) -> list[str]:
 
 def _reasons(row: TableRow, columns: Sequence[Column]) -> str:
     empty = [cell.reason for cell in row.cells if cell.kind == "empty" and cell.text]
-    return "; ".join(dict.fromkeys([*empty, *_doubtful(row, columns)]))
+    # a table without a result that has scores has no cell to say it
+    return "; ".join(dict.fromkeys([*(empty or filter(None, [row.why])), *_doubtful(row, columns)]))
 
 
 def _doubtful(row: TableRow, columns: Sequence[Column]) -> list[str]:

@@ -30,9 +30,8 @@ from hrbench.types import Result
 from hrbench.version import __version__
 
 FILE = ".report.json"
-ENDINGS = ("html", "md", "csv", "tex")
 _PACKAGE = Path(__file__).parents[1]
-_CODE = (".py", ".j2", ".css", ".js")
+_CODE = (".py", ".j2", ".css", ".js", ".ttf")
 
 
 def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
@@ -48,7 +47,7 @@ def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
             "pictures": _facts({Path(result.folder).parents[1] / FOLDER / INDEX for result in results}),
             "published": _facts(shared("reports/published").glob("*.yaml")),
             "code": _facts(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE),
-            "versions": [__version__, *(installed_version(name) for name in ("jinja2", "matplotlib", "numpy"))],
+            "versions": [__version__, *(installed_version(name) for name in ("jinja2", "numpy", "pandas"))],
         }
     )
 
@@ -58,22 +57,32 @@ def leaders_of(folder: Path, key: str) -> tuple[Leader, ...] | None:
     is as it was written."""
     try:
         noted: Mapping[str, Any] = json.loads((folder / FILE).read_bytes())
-        if noted["key"] == key and noted["files"] == _facts(_files(folder)):
+        names = [Path(name) for name, _, _ in noted["files"]]
+        if noted["key"] != key or not names or any(name.is_absolute() or ".." in name.parts for name in names):
+            return None
+        if noted["files"] == _facts_below(folder, [folder / name for name in names]):
             return tuple(msgspec.convert(noted["leaders"], list[Leader]))
     except (OSError, ValueError, KeyError, TypeError):  # msgspec's error is a ValueError
         pass
     return None
 
 
-def note(folder: Path, key: str, leaders: Sequence[Leader]) -> None:
-    """Notes the key of a report that was written just now. A folder that cannot be written has it written again."""
-    text = json.dumps({"key": key, "files": _facts(_files(folder)), "leaders": [asdict(each) for each in leaders]})
+def note(folder: Path, key: str, written: Sequence[Path], leaders: Sequence[Leader]) -> None:
+    """Notes the key of a report that was written just now. A folder that cannot be written has it written again.
+
+    folder: of the report.
+    written: its files, those of its figures too.
+    leaders: what its first screen says.
+    """
+    said = [asdict(each) for each in leaders]
+    text = json.dumps({"key": key, "files": _facts_below(folder, written), "leaders": said})
     with contextlib.suppress(HrbenchError):
         write_whole(folder / FILE, lambda stream: stream.write(text.encode()))
 
 
-def _files(folder: Path) -> list[Path]:
-    return [folder / f"report.{ending}" for ending in ENDINGS]
+def _facts_below(folder: Path, paths: Iterable[Path]) -> list[list[Any]]:
+    """The facts of files by their path in the folder, which may be moved."""
+    return [[str(Path(path).relative_to(folder)), *facts] for path, *facts in _facts(paths)]
 
 
 def _of_result(result: Result) -> list[Any]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escaped
 
 import numpy as np
 
 from hrbench.core import units
+from hrbench.core.shown_text import shown
 from hrbench.errors import HrbenchError
 from hrbench.report.analysis_view import bars, chosen, confusions, heading, headline, texts
 from hrbench.store.analyses import analyses_of
@@ -185,7 +186,7 @@ def curves_svg(curves: AnalysisCurves) -> str:
     """Lines over two axes, as an inline SVG whose colours are those of the page's classes."""
     x_range, y_range = _range(curves.x, curves.diagonal), _range(curves.y, curves.diagonal)
     names = ", ".join(curves.names[:LINES])
-    title = escape(f"{curves.title}: {names}")
+    title = _escape(f"{curves.title}: {names}")
     found = [f'<svg class="curves" role="img" aria-label="{title}" viewBox="0 0 {_WIDTH} {_HEIGHT}">']
     across = [(_across(value, x_range), value) for value in _ticks(*x_range)]
     down = [(_down(value, y_range), value) for value in _ticks(*y_range)]
@@ -195,8 +196,8 @@ def curves_svg(curves: AnalysisCurves) -> str:
     found += [f'<text class="x" x="{at}" y="{_HEIGHT - _BOTTOM + 12}">{value:g}</text>' for at, value in across]
     found += [f'<text class="y" x="{_LEFT - 4}" y="{at}" dy="3">{value:g}</text>' for at, value in down]
     middle = (_LEFT + _WIDTH - _RIGHT) // 2
-    found.append(f'<text class="x" x="{middle}" y="{_HEIGHT - 4}">{escape(curves.x_label)}</text>')
-    found.append(f'<text x="2" y="9">{escape(curves.y_label)}</text>')
+    found.append(f'<text class="x" x="{middle}" y="{_HEIGHT - 4}">{_escape(curves.x_label)}</text>')
+    found.append(f'<text x="2" y="9">{_escape(curves.y_label)}</text>')
     if curves.diagonal:
         ends = [max(x_range[0], y_range[0]), min(x_range[1], y_range[1])]
         line = "L".join(f"{_across(end, x_range)} {_down(end, y_range)}" for end in ends)
@@ -225,6 +226,11 @@ def _path(points: Sequence[str]) -> str:
     """
     before = ["", *points]
     return "".join(f"{'L' if last else 'M'}{one}" for last, one in zip(before, points, strict=False) if one)
+
+
+def _escape(text: str) -> str:
+    """A text from outside, for a drawing: templates clean their own."""
+    return escaped(shown(text))
 
 
 def _range(values: np.ndarray, unit: bool) -> tuple[float, float]:

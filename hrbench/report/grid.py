@@ -54,6 +54,7 @@ class TableRow:
     limited: number of images, None for all.
     result: index among the results the tables were built from; None for a published row.
     use: what builds the network, "timm:hrnet_w18"; "" for a published row.
+    why: why the whole row has no score, "" if it has one.
     """
 
     name: str
@@ -67,6 +68,7 @@ class TableRow:
     limited: int | None = None
     result: int | None = None
     use: str = ""
+    why: str = ""
 
     @property
     def called(self) -> str:

@@ -17,9 +17,10 @@ from markupsafe import Markup
 from hrbench.core import units
 from hrbench.core.shown_text import shown
 from hrbench.core.text import last_lines
-from hrbench.report import figures, machines, page, summary
+from hrbench.report import machines, page, summary
 from hrbench.report.csv import render_csv
 from hrbench.report.explained import explanations
+from hrbench.report.figure_set import FOLDER, FigureSet, figure_set, file_stem
 from hrbench.report.former import Replaced
 from hrbench.report.full_tables import full_tables
 from hrbench.report.gallery import Gallery, gallery
@@ -29,18 +30,18 @@ from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
 from hrbench.report.pareto import MARK
 from hrbench.report.published import Rows, read_published
-from hrbench.report.roofline_plot import roofline_plots
 from hrbench.report.rows import is_miniature, row_labels, title_of
-from hrbench.report.strips import strips
+from hrbench.report.scene import Artwork
+from hrbench.report.scene_svg import inline
 from hrbench.report.summary import Leader, counts, headline, missing
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
-from hrbench.report.throughput_plot import throughput_plots
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Measurement, Result
 from hrbench.version import __version__
 
+_FILES = (("SVG", ".svg"), ("PDF", ".pdf"), ("SVG", "-column.svg"), ("PDF", "-column.pdf"))
 LOG_BYTES = 1 << 16  # that are read from the end of a log
 
 
@@ -95,6 +96,8 @@ def render_html(
     commit: str = "",
     left_out: Sequence[str] = (),
     tables: Sequence[Table] | None = None,
+    drawn: FigureSet | None = None,
+    with_files: bool = False,
     replaced: Sequence[Replaced | None] = (),
     leaders: Sequence[Leader] | None = None,
     texts: Mapping[str, str] | None = None,
@@ -113,6 +116,8 @@ def render_html(
     commit: of the checkout that the suite lies in, "" for none.
     left_out: sentences on what is stored beside the results and not shown.
     tables: of the layout; built if None.
+    drawn: the figures of these tables; drawn if None.
+    with_files: whether the files of the figures lie beside the page, which then leads to them.
     replaced: of each result what it took the place of; () for nothing.
     leaders: what the first screen says of each task and data set; found if None.
     texts: ending of a file -> the same tables in that format; rendered if None.
@@ -120,6 +125,8 @@ def render_html(
     """
     if tables is None:
         tables = build_tables(results, layout, read_published(layout) if published is None else published)
+    if drawn is None:
+        drawn = figure_set(results, tables)
     facts = _SharedFacts()
     template = _environment().get_template("report.html.j2")
     labels = row_labels(results)
@@ -138,13 +145,15 @@ def render_html(
         version=__version__,
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
-        plots=figures.plots(results, tables),
+        plots=drawn.plots,
         gallery=pictures,
         explained=explanations(results, labels),
         missing=missing(results),
-        strips=strips(results),
-        throughputs=throughput_plots(results),
-        rooflines=roofline_plots(results),
+        strips=drawn.strips,
+        latencies=drawn.latencies,
+        throughputs=drawn.throughputs,
+        rooflines=drawn.rooflines,
+        figure_links=_figure_links if with_files else lambda art: [],
         uncounted=_uncounted(results),
         entries=[
             _entry(result, environment, before)
@@ -176,8 +185,18 @@ def _environment() -> Environment:
         body=_body,
         input_of=_input,
     )
-    environment.filters.update(svg=Markup, units_size=units.size, miniature=is_miniature)
+    environment.filters.update(svg=Markup, drawing=_drawing, units_size=units.size, miniature=is_miniature)
     return environment
+
+
+def _drawing(art: Artwork) -> Markup:
+    return Markup(inline(art))
+
+
+def _figure_links(art: Artwork) -> list[tuple[str, str]]:
+    """(words, address) of the files of a figure."""
+    stem = f"{FOLDER}/{file_stem(art.name)}"
+    return [(words, f"{stem}{ending}") for words, ending in _FILES]
 
 
 def headings(columns: Sequence[Column]) -> list[list[Heading]]:

@@ -1,25 +1,28 @@
-"""Points of a plot and the labels beside them, which avoid one another."""
+"""Points of a plot and the labels beside them, which overlap neither one another nor a point."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from hrbench.report.drawing import FONT, INK, line, plain
+import numpy as np
 
-_LABEL_LENGTH = 44  # characters of a label beside a point, less than half the width; the tooltip has them all
+from hrbench.report.axes import Area, shortened
+from hrbench.report.scene import Box, Mark, Path, Position, Words, plain
+from hrbench.report.typeface import width
+
 MOST_LABELS = 60  # beside points: more cannot be read, and tooltips have all
-_SIZE = FONT - 1.5
-_WIDTH = 0.53 * _SIZE  # of a character, on average
-_NEAR = ((7, 0), (-7, 0), (7, 9), (7, -9), (-7, 9), (-7, -9), (0, 13), (0, -13))
-_FAR = tuple((side * 16, sign * step * 10) for step in range(2, 15) for side in (1, -1) for sign in (1, -1))
-"""From a point to its label: beside it, or so far that a line leads to it."""
+_LONGEST = 0.42  # of the width of the frame
+_FAR_X, _FAR_Y = (9.0, 26.0, 48.0, 80.0), tuple(9.0 * step for step in range(13))
+_FARTHEST = 110.0
+_TRIED = 40  # free places that are tried for a line that passes no other point
+_SAMPLES = np.linspace(0.0, 1.0, 12)[:, None]
+"""Of a line from a point to its label, to see what it passes."""
 
-Box = tuple[float, float, float, float]
-"""Left, bottom, right, top."""
+Boxes = np.ndarray
+"""(N, 4) float64: left, top, right, bottom of each box, in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Point:
     tooltip: one line for each fact.
     unstable: whether the machine disturbed the measurement of its cost; it is then a grey cross, and no line joins it.
     front: whether it is on the Pareto front; it then has a ring.
+    peers: points that share it have one front.
     """
 
     label: str
@@ -48,37 +52,168 @@ class Point:
     tooltip: str = ""
     unstable: bool = False
     front: bool = False
+    peers: Hashable = None
+
+    @property
+    def height(self) -> float | None:
+        """Where its label belongs: the measured accuracy, else the published one."""
+        return self.y if self.y is not None else self.published
 
 
-def label_points(axes: Any, points: Sequence[Point], others: Sequence[tuple[float, float]] = ()) -> None:
-    """A label beside each point, at the nearest offset without overlap with labels and points.
+def label_points(area: Area, points: Sequence[Point], others: Sequence[Position] = ()) -> list[Mark]:
+    """A label beside each point, at the first of many places where it overlaps nothing; no label is moved afterwards.
 
-    What all labels have in common stands once in a corner. Of more than `MOST_LABELS` points only those have a label
-    that no other point beats in both accuracy and cost.
+    What all labels have in common stands once in a corner. Points on the Pareto front choose first, then the more
+    accurate ones. Those that find no room beside their point choose a place to which a line leads, at last over an
+    interval. Of more than `MOST_LABELS` points only those have a label that no other beats in both accuracy and cost.
+    A label that finds no place is left out; its tooltip and the table have it.
 
     others: points without a label, which labels avoid.
     """
-    area = axes.get_window_extent().extents
-    boxes = _taken(axes, points, others)
     labels, common = short_labels([point.label for point in points])
+    told = {id(point): plain(label) for point, label in zip(points, labels, strict=True)}
+    taken, words = _taken(area, points, others), _markers(area, points)
+    lines: list[Mark] = []
+    texts: list[Mark] = []
     if common:
-        boxes.append(_in_corner(axes, f"all: {common}", boxes))
-    told = {id(point): label for point, label in zip(points, labels, strict=True)}
-    for point in points if len(points) <= MOST_LABELS else _best(points)[:MOST_LABELS]:
-        y = point.y if point.y is not None else point.published
-        if y is None:
-            continue
-        start = axes.transData.transform((point.x, y))
-        label = _shortened(plain(told[id(point)]))
-        box, (dx, dy) = _place(start, _WIDTH * len(label), boxes, area)
-        boxes.append(box)
-        if (dx, dy) in _FAR:
-            _lead(axes, start, (start[0] + dx, start[1] + dy))
-        side = "right" if dx < 0 else "center" if dx == 0 else "left"
-        axes.annotate(
-            label, (point.x, y), (dx, dy), textcoords="offset points", ha=side, va="center_baseline",
-            fontsize=_SIZE, color=INK, zorder=6, parse_math=False,
-        )  # fmt: skip
+        corner, box = _in_corner(area, f"all: {common}", taken)
+        taken, words = np.vstack([taken, box]), np.vstack([words, box])
+        texts.append(corner)
+    firm = words.copy()
+    chosen = points if len(points) <= MOST_LABELS else _best(points)[:MOST_LABELS]
+    size, longest = area.format.small, _LONGEST * (area.box[2] - area.box[0])
+    waiting = [one for one in chosen if one.height is not None and told[id(one)]]
+    waiting.sort(key=lambda one: (not one.front, -(one.height or -math.inf), one.x))
+    for attempt in _ATTEMPTS:
+        for point in tuple(waiting):
+            start, label = area(point.x, point.height or 0.0), shortened(told[id(point)], size, longest)
+            avoided = firm if attempt.over_intervals else taken
+            passed = _markers(area, points) if attempt.under_labels else words
+            place = _place(start, width(label, size), size, _Room(area.box, avoided, passed), attempt.far)
+            if place is None:
+                continue
+            waiting.remove(point)
+            new = np.array([place.box])
+            if place.leader:
+                lines.append(Path((place.leader,), "ink", 0.4, opacity=0.45))
+                along = _along(*place.leader)
+                new = np.vstack([new, np.hstack([along - 0.4, along + 0.4])])
+            taken, firm, words = np.vstack([taken, new]), np.vstack([firm, new]), np.vstack([words, place.box])
+            texts.append(_words(place, label, size))
+    return [*lines, *texts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Which places are tried. far: those to which a line leads. over_intervals: also on intervals of points.
+    under_labels: also lines below other labels."""
+
+    far: bool
+    over_intervals: bool = False
+    under_labels: bool = False
+
+
+_ATTEMPTS = (
+    _Attempt(False), _Attempt(True), _Attempt(False, True), _Attempt(True, True), _Attempt(True, True, True),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where a label may be. frame: it stays within. avoided: it overlaps none. passed: no line to it passes one."""
+
+    frame: Box
+    avoided: Boxes
+    passed: Boxes
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a label is. box: of its text. anchor: as of `Words`. leader: a line from its point, () for none."""
+
+    box: Box
+    anchor: str
+    leader: tuple[Position, ...] = ()
+
+
+def _words(place: _Place, label: str, size: float) -> Words:
+    """The label at the end of its box that is nearer to the point: another font may be narrower."""
+    left, _, right, bottom = place.box
+    x = {"start": left + 0.5, "middle": (left + right) / 2, "end": right - 0.5}[place.anchor]
+    return Words((x, bottom - 0.28 * size), label, size, place.anchor, halo=True)
+
+
+def _place(start: Position, wide: float, size: float, room: _Room, far: bool) -> _Place | None:
+    """A free place of a label, None if there is none.
+
+    start: its point.
+    wide, size: width and height of its letters.
+    far: whether a line leads to it.
+    """
+    found, ends, anchors = (_far if far else _near)(start, wide + 1, size)
+    left, top, right, bottom = room.frame
+    inside = (found[:, 0] >= left + 1) & (found[:, 2] <= right) & (found[:, 1] >= top - 4) & (found[:, 3] <= bottom - 1)
+    places = np.flatnonzero(inside)
+    free = places[~_overlaps(found[places], room.avoided)]
+    if not far:
+        return _Place(tuple(found[free[0]]), anchors[free[0]]) if len(free) else None
+    own = np.array([[start[0], start[1], start[0] + 0.1, start[1] + 0.1]])
+    others, passed = (boxes[~_overlaps(boxes, own)] for boxes in (room.avoided, room.passed))
+    reserve = None
+    for one in free[:_TRIED]:
+        place = _Place(tuple(found[one]), anchors[one], (start, tuple(ends[one])))
+        along = _along(*place.leader)
+        line = np.hstack([along, along + 0.1])
+        if not _overlaps(line, others).any():
+            return place
+        if reserve is None and not _overlaps(line, passed).any():
+            reserve = place
+    return reserve
+
+
+def _along(start: Position, end: Position) -> np.ndarray:
+    """(K, 2): positions on a line."""
+    return np.array(start) + _SAMPLES * (np.array(end) - np.array(start))
+
+
+def _near(start: Position, wide: float, size: float) -> tuple[Boxes, np.ndarray, list[str]]:
+    """Boxes beside a point, the best first; where lines to them would end; the ends of their texts at the point."""
+    high = 1.16 * size
+    offsets = [(5.5, 0.0), (-5.5 - wide, 0.0)]
+    offsets += [(dx, dy) for dy in (-0.75 * high, 0.75 * high) for dx in (5.0, -5.0 - wide)]
+    offsets += [(-wide / 2, -high / 2 - 5.5), (-wide / 2, high / 2 + 5.5)]
+    return _boxes(start, offsets, wide, high)
+
+
+def _far(start: Position, wide: float, size: float) -> tuple[Boxes, np.ndarray, list[str]]:
+    """The same farther away, the nearest first."""
+    steps = [(step, sign * dy) for step in _FAR_X for dy in _FAR_Y for sign in (-1, 1) if step + dy > 12]
+    steps = sorted((at for at in steps if math.hypot(*at) < _FARTHEST), key=lambda at: math.hypot(*at))
+    return _boxes(start, [(x, dy) for step, dy in steps for x in (step, -step - wide)], wide, 1.16 * size)
+
+
+def _boxes(
+    start: Position, offsets: Sequence[Position], wide: float, high: float
+) -> tuple[Boxes, np.ndarray, list[str]]:
+    """Boxes whose left ends and middles have these offsets from a point."""
+    every = np.array(offsets)
+    lefts, middles = start[0] + every[:, 0], start[1] + every[:, 1]
+    boxes = np.stack([lefts, middles - high / 2, lefts + wide, middles + high / 2], axis=1)
+    right = every[:, 0] >= 0
+    ends = np.stack([np.where(right, lefts - 0.5, lefts + wide + 0.5), middles], axis=1)
+    anchors = ["start" if x >= 0 else "end" if x <= -wide else "middle" for x, _ in offsets]
+    return boxes, ends, anchors
+
+
+def _overlaps(boxes: Boxes, others: Boxes) -> np.ndarray:
+    """(N,) bool: whether a box overlaps any of the others."""
+    if not len(others):
+        return np.zeros(len(boxes), bool)
+    left, top, right, bottom = (boxes[:, side, None] for side in range(4))
+    near = others[(others[:, 0] < right.max()) & (others[:, 2] > left.min())]  # most are far away
+    low, high = 1e-9 + near[None, :, :2], near[None, :, 2:] - 1e-9
+    beside = (left < high[..., 0]) & (right > low[..., 0])
+    return np.any(beside & (top < high[..., 1]) & (bottom > low[..., 1]), axis=-1)
 
 
 def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
@@ -99,54 +234,41 @@ def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
     return [f"{title} · {run}{batch}" if run else title + batch for title, run, _, batch in found], size
 
 
-def _taken(axes: Any, points: Sequence[Point], others: Sequence[tuple[float, float]]) -> list[Box]:
+def _taken(area: Area, points: Sequence[Point], others: Iterable[Position]) -> Boxes:
     """What labels avoid: points and their intervals."""
-    places = [axes.transData.transform(one) for one in others]
+    boxes: list[Box] = []
+    for x, y in [area(*one) for one in others]:
+        boxes.append((x - 3, y - 3, x + 3, y + 3))
     for point in points:
-        heights = [y for y in (point.y, point.published) if y is not None]
-        places += [axes.transData.transform((point.x, y)) for y in heights]
-    boxes = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
-    for point in points:
+        for value in (point.y, point.published):
+            if value is not None:
+                (x, y), r = area(point.x, value), 4.8 if point.front and value is point.y else 3.4
+                boxes.append((x - r, y - r, x + r, y + r))
         if point.low is not None and point.high is not None:
-            (x, low), (_, high) = axes.transData.transform([(point.x, point.low), (point.x, point.high)])
-            boxes.append((x - 1.5, low, x + 1.5, high))
-    return boxes
+            (x, low), (_, high) = area(point.x, point.low), area(point.x, point.high)
+            boxes.append((x - 1, high, x + 1, low))
+    return np.array(boxes).reshape(-1, 4)
 
 
-def _place(start: Sequence[float], width: float, boxes: Sequence[Box], area: Box) -> tuple[Box, tuple[float, float]]:
-    """The nearest free place of a label, or that with the least overlap; its box, and its offset from the point."""
-    scored = []
-    for order, (dx, dy) in enumerate((*_NEAR, *_FAR)):
-        left = start[0] + dx - (width if dx < 0 else width / 2 if dx == 0 else 0)
-        box = (left, start[1] + dy - _SIZE / 2, left + width, start[1] + dy + _SIZE / 2)
-        outside = box[0] < area[0] or box[2] > area[2] + 4 or box[1] < area[1] or box[3] > area[3]
-        scored.append((sum(_overlap(box, other) for other in boxes) + 1e4 * outside, order, box, (dx, dy)))
-    _, _, box, offset = min(scored)
-    return box, offset
+def _markers(area: Area, points: Sequence[Point]) -> Boxes:
+    """Points alone, as they are seen."""
+    places = [area(point.x, y) for point in points for y in (point.y, point.published) if y is not None]
+    return np.array([(x - 3.4, y - 3.4, x + 3.4, y + 3.4) for x, y in places]).reshape(-1, 4)
 
 
-def _in_corner(axes: Any, text: str, boxes: Sequence[Box]) -> Box:
-    """Writes a text in the emptiest corner; returns its box."""
-    left, bottom, right, top = axes.get_window_extent().extents
-    width = _WIDTH * len(text)
-    places = []
+def _in_corner(area: Area, text: str, boxes: Boxes) -> tuple[Words, Box]:
+    """A text in the emptiest corner, and its box."""
+    left, top, right, bottom = area.box
+    size = area.format.small
+    wide, high = width(text, size), 1.16 * size
+    found = []
     for order, (x, y) in enumerate(((1, 0), (0, 1), (1, 1), (0, 0))):
-        low = (left + 6 if x == 0 else right - 4 - width, bottom + 6 if y == 0 else top - 6 - _SIZE)
-        box = (low[0], low[1], low[0] + width, low[1] + _SIZE)
-        places.append((sum(_overlap(box, other) for other in boxes), order, box))
-    _, order, box = min(places)
-    x, y = axes.transData.inverted().transform((box[0] if order in (1, 3) else box[2], (box[1] + box[3]) / 2))
-    axes.annotate(
-        text, (x, y), (0, 0), textcoords="offset points", ha="left" if order in (1, 3) else "right",
-        va="center_baseline", fontsize=_SIZE, color=INK, alpha=0.6, zorder=6, parse_math=False,
-    )  # fmt: skip
-    return box
-
-
-def _lead(axes: Any, start: Sequence[float], end: Sequence[float]) -> None:
-    """A thin line from a point to its label."""
-    xs, ys = zip(*axes.transData.inverted().transform([start, end]), strict=True)
-    line(axes, xs, ys, color=INK, linewidth=0.5, alpha=0.45, zorder=3)
+        low = left + 4 if x == 0 else right - 2 - wide
+        high_end = bottom - 3 if y == 0 else top + 2 + high
+        box = (low, high_end - high, low + wide, high_end)
+        found.append((int(_overlaps(boxes, np.array([box])).sum()), order, box))
+    _, _, box = min(found)
+    return Words((box[0], box[3] - 0.28 * size), text, size, colour="soft", halo=True), box
 
 
 def _best(points: Sequence[Point]) -> list[Point]:
@@ -158,17 +280,3 @@ def _best(points: Sequence[Point]) -> list[Point]:
             highest = point.y
             found.append(point)
     return found
-
-
-def _shortened(label: str) -> str:
-    """A label that fits beside its point: its beginning and its end, in which networks differ."""
-    return (
-        label
-        if len(label) <= _LABEL_LENGTH
-        else f"{label[: _LABEL_LENGTH // 3]}…{label[1 - _LABEL_LENGTH + _LABEL_LENGTH // 3 :]}"
-    )
-
-
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    return max(0.0, width) * max(0.0, height)

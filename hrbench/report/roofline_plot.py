@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hrbench.core import units
-from hrbench.report.drawing import INK, PAPER, colours_of, drawn, frame, line, logarithmic
+from hrbench.report.axes import Area, Axis, Key, chart
 from hrbench.report.plot_groups import plot_groups
 from hrbench.report.plot_labels import Point, label_points
 from hrbench.report.rows import family, title_of
+from hrbench.report.scene import Artwork, Mark, Path, Told, artwork, cross, looks, shaped
 from hrbench.report.table_cells import unstable_text
 from hrbench.types import Measurement, Result
 
@@ -41,7 +42,7 @@ class RooflinePlot:
 
     conditions: str
     roofs: str
-    drawing: str
+    drawing: Artwork
     rows: tuple[RooflineRow, ...]
 
 
@@ -87,40 +88,41 @@ def _is_shown(cost: Measurement) -> bool:
     return cost.quantity.name == "reached" and cost.value is not None
 
 
-def speed_against_intensity(networks: Sequence[_Network], name: str) -> str:
-    """An inline `<svg>`: a point a network, both axes logarithmic, below the roofs of the device.
+def speed_against_intensity(networks: Sequence[_Network], name: str) -> Artwork:
+    """A point a network, both axes logarithmic, below the roofs of the device.
 
     networks: measured under the same conditions; the highest of their ceilings are drawn.
-    name: prefix of the identifiers, unique in a page.
+    name: of its files.
     """
-    colours = colours_of([one.family for one in networks])
+    look = looks([one.family for one in networks])
     peak, bandwidth = _highest(networks, "peak"), _highest(networks, "bandwidth")
     ridge = peak / bandwidth
+    xs, ys = [one.intensity for one in networks], [one.speed / 1e9 for one in networks]
+    low, high = min([*xs, ridge]) / 2, max([*xs, ridge]) * 3
+    bottom = min([*ys, bandwidth * low / 1e9]) / 1.5
+    x = Axis("Arithmetic intensity (FLOP/byte)", low, high, True)
+    y = Axis("Speed (GFLOP/s)", bottom, max([*ys, peak / 1e9]) * 1.6, True)
+    roof = ((low, bandwidth * low / 1e9), (ridge, peak / 1e9), (high, peak / 1e9))
 
-    def draw(axes: Any) -> dict[str, str]:
-        frame(axes, "Arithmetic intensity (FLOP/byte)", "Speed (GFLOP/s)")
-        xs, ys = [one.intensity for one in networks], [one.speed / 1e9 for one in networks]
-        low, high = min([*xs, ridge]) / 2, max([*xs, ridge]) * 3
-        bottom = min([*ys, bandwidth * low / 1e9]) / 1.5
-        logarithmic(axes, "x", low, high)
-        logarithmic(axes, "y", bottom, max([*ys, peak / 1e9]) * 1.6)
-        roof = [(low, bandwidth * low / 1e9), (ridge, peak / 1e9), (high, peak / 1e9)]
-        line(axes, *zip(*roof, strict=True), color=INK, linewidth=1.4, zorder=2, gid=f"{name}-roof")
-        tooltips = {f"{name}-roof": _roofs(networks)}
-        for number, one in enumerate(networks):
-            gid, disturbed = f"{name}-point-{number}", unstable_text(one.cost)
-            style: dict[str, Any] = {"marker": "o", "ms": 6, "mfc": colours[one.family], "mec": PAPER, "mew": 0.7}
-            if disturbed:
-                style = {"marker": "x", "ms": 6, "mec": INK, "mew": 1.2, "alpha": 0.45}
-            line(axes, [one.intensity], [one.speed / 1e9], zorder=4, gid=gid, **style)
-            facts = [one.label, f"{units.with_unit(one.intensity, 'intensity')}", units.with_unit(one.speed, "speed")]
-            facts += [f"{units.percent(one.cost.value or 0.0)} of what is attainable", disturbed]
-            tooltips[gid] = "\n".join(filter(None, facts))
-        label_points(axes, [Point(one.label, "", "", one.intensity, one.speed / 1e9) for one in networks])
-        return tooltips
+    def draw(area: Area) -> Iterator[Mark]:
+        yield Told((Path((tuple(area(*one) for one in roof),), "ink", 1.0),), _roofs(networks))
+        for one in networks:
+            yield _point(area, one, *look[one.family])
+        yield from label_points(area, [Point(one.label, "", "", one.intensity, one.speed / 1e9) for one in networks])
 
     title = f"Speed against arithmetic intensity under the roofs of the device for {_amount(networks)}"
-    return drawn(name, title, lambda: _keys(networks, colours), draw)
+    return artwork(name, lambda form: chart(form, title, x, y, _keys(networks, look), draw))
+
+
+def _point(area: Area, one: _Network, colour: str, shape: str) -> Told:
+    at, disturbed = area(one.intensity, one.speed / 1e9), unstable_text(one.cost)
+    if disturbed:
+        mark = cross(at, 2.5, stroke="ink", width=0.9, opacity=0.45)
+    else:
+        mark = shaped(shape, at, 2.6, fill=colour, stroke="paper", width=0.4)
+    facts = [one.label, f"{units.with_unit(one.intensity, 'intensity')}", units.with_unit(one.speed, "speed")]
+    facts += [f"{units.percent(one.cost.value or 0.0)} of what is attainable", disturbed]
+    return Told((mark,), "\n".join(filter(None, facts)))
 
 
 def _amount(networks: Sequence[_Network]) -> str:
@@ -141,15 +143,12 @@ def _roofs(networks: Sequence[_Network]) -> str:
     )
 
 
-def _keys(networks: Sequence[_Network], colours: Mapping[str, str]) -> list[Any]:
-    from matplotlib.lines import Line2D
-
+def _keys(networks: Sequence[_Network], look: Mapping[str, tuple[str, str]]) -> list[Key]:
     stable = {one.family for one in networks if not unstable_text(one.cost)}
-    keys = [Line2D([], [], ls="-", color=INK, label="roofs: copy, product")]
-    keys += [Line2D([], [], marker="o", ls="", ms=6, color=colours[name], label=name) for name in colours
-             if name in stable]  # fmt: skip
-    if len(stable) < len(colours) or any(unstable_text(one.cost) for one in networks):
-        keys.append(Line2D([], [], marker="x", ls="", ms=6, mec=INK, alpha=0.45, label="unstable"))
+    keys = [Key("roofs: copy, product", line=True)]
+    keys += [Key(name, colour, shape) for name, (colour, shape) in look.items() if name in stable]
+    if any(unstable_text(one.cost) for one in networks):
+        keys.append(Key("unstable", crossed=True, opacity=0.45))
     return keys
 
 

@@ -12,8 +12,8 @@ from hrbench.core import units
 from hrbench.cost.telemetry.stability import worst_verdict
 from hrbench.judge.comparability import same_value
 from hrbench.report.layout import ColumnLayout, TableLayout
-from hrbench.report.table_cells import device_of
 from hrbench.report.words import protocol_text, setting_text
+from hrbench.store.number_rows import device_of
 from hrbench.types import Entry, Result, Unit
 
 

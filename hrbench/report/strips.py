@@ -22,6 +22,8 @@ class TimeStrip:
     latency: whether it is the latency of a pass.
     p90, p99: their upper bounds; "" with too few samples.
     stability: whether it is stable, with all reasons.
+    seconds: its samples, rising, of very many a selection that is spread evenly.
+    p50_seconds, p90_seconds: the median and the bound as numbers; None without.
     """
 
     name: str
@@ -36,6 +38,9 @@ class TimeStrip:
     drawing: str
     stability: str
     unstable: bool
+    seconds: tuple[float, ...] = ()
+    p50_seconds: float | None = None
+    p90_seconds: float | None = None
 
 
 def strips(results: Sequence[Result]) -> list[TimeStrip]:
@@ -75,6 +80,9 @@ def _strip(result: Result, label: str, cost: Measurement, low: float, high: floa
         drawing=_strip_svg(cost.samples, cost.value, low, high),
         stability=_stability(cost.conditions),
         unstable=bool(unstable_text(cost)),
+        seconds=tuple(_spread(cost.samples)),
+        p50_seconds=cost.value,
+        p90_seconds=cost.conditions.p90_bound,
     )
 
 
@@ -96,16 +104,21 @@ def _strip_svg(samples: Sequence[float], median: float | None, low: float, high:
         share = math.log(max(value, low) / low) / span if span else 0.5
         return f"{2 + share * (width - 4):.1f}"
 
-    ordered = sorted(sample for sample in samples if sample > 0)
-    if len(ordered) > 120:
-        ordered = [ordered[round(index * (len(ordered) - 1) / 119)] for index in range(120)]
-    ticks = "".join(f"M{position(sample)} 5v8" for sample in ordered)
+    ticks = "".join(f"M{position(sample)} 5v8" for sample in _spread(samples))
     text = f"{len(samples)} samples from {units.duration(min(samples))} to {units.duration(max(samples))}"
     main = "" if median is None else f'<path class="median" d="M{position(median)} 1v16"/>'
     return (
         f'<svg class="strip" role="img" aria-label="{text}" viewBox="0 0 {width:g} {height:g}">'
         f'<title>{text}</title><path class="axis" d="M0 9H{width:g}"/><path class="ticks" d="{ticks}"/>{main}</svg>'
     )
+
+
+def _spread(samples: Sequence[float], most: int = 120) -> list[float]:
+    """The samples, rising; of more than `most` as many quantiles."""
+    ordered = sorted(sample for sample in samples if sample > 0)
+    if len(ordered) <= most:
+        return ordered
+    return [ordered[round(index * (len(ordered) - 1) / (most - 1))] for index in range(most)]
 
 
 def _mark(result: Result) -> str:

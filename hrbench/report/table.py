@@ -169,6 +169,7 @@ class _Builder:
         return TableRow(
             result.name, "measured", tuple(cells), group, facts.section, tuple(tags), tuple(sorted(set(notes))),
             status_text(result), result.limited, use=use_text(result.entry.variant),
+            why="" if result.scores else joined(reasons_of(result)),
         )  # fmt: skip
 
     def _published_row(self, row: Mapping[str, Any]) -> TableRow:

@@ -13,6 +13,7 @@ from hrbench.cost.telemetry.stability import in_short
 from hrbench.judge.comparability import comparison_key, same_value
 from hrbench.report.layout import ColumnLayout
 from hrbench.report.words import limited_text, plain_text, protocol_text, reasons_of
+from hrbench.store.number_rows import device_of
 from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Result, Unit
 
 CellKind = Literal["text", "measured", "interval", "bound", "published", "difference", "empty"]
@@ -293,16 +294,6 @@ def cost_conditions(conditions: Conditions) -> Facts:
 
 def _condition_label(condition: str) -> str:
     return {"convention": "counting convention"}.get(condition, str(condition).replace("_", " "))
-
-
-def device_of(result: Result) -> str:
-    """The name of the device that computed the predictions, from the provenance, or ""."""
-    device, environment = result.provenance.device, result.provenance.environment
-    gpus = environment.get("gpus") or []
-    kind, _, index = device.partition(":")
-    if kind == "cuda" and int(index or 0) < len(gpus):
-        return str(gpus[int(index or 0)].get("name") or device)
-    return str(environment.get("processor") or device) if kind == "cpu" else device
 
 
 def on_device(result: Result) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hrbench.core import units
-from hrbench.report.drawing import INK, PAPER, colours_of, drawn, frame, line, logarithmic
+from hrbench.report.axes import LOG_SPAN, Area, Axis, Key, chart, padded
 from hrbench.report.plot_groups import plot_groups
 from hrbench.report.plot_labels import Point, label_points
+from hrbench.report.scene import Artwork, Mark, Path, Told, artwork, looks, shaped
 from hrbench.report.table_cells import unstable_text
 from hrbench.types import Measurement, Result
 
-_LOG_SPAN = 2.5
 _NAMED = ("runtime", "threads")
 """Conditions in which the lines of one plot may differ."""
 
@@ -40,7 +39,7 @@ class ThroughputPlot:
     """
 
     conditions: str
-    drawing: str
+    drawing: Artwork
     rows: tuple[CurveRow, ...]
     endings: tuple[tuple[str, str], ...]
 
@@ -62,77 +61,61 @@ def throughput_plots(results: Sequence[Result]) -> list[ThroughputPlot]:
     return plots
 
 
-def throughput_against_latency(curves: Sequence[tuple[str, Measurement]], name: str) -> str:
-    """An inline `<svg>`: for each network its batches joined by a line, the knee as a larger point.
+def throughput_against_latency(curves: Sequence[tuple[str, Measurement]], name: str) -> Artwork:
+    """For each network its batches joined by a line, the knee as a larger point.
 
     curves: label and throughput of each network.
-    name: prefix of the identifiers, unique in a page.
+    name: of its files.
     """
-    colours = colours_of([label for label, _ in curves])
+    look = looks([label for label, _ in curves])
+    points = [one for _, cost in curves for one in cost.conditions.curve]
+    x = _axis("Latency of a pass, p50 (ms)", [units.shown(one.p50, "seconds") for one in points], 0.16)
+    y = _axis("Throughput (img/s)", [one.rate for one in points], 0.08)
 
-    def draw(axes: Any) -> dict[str, str]:
-        frame(axes, "Latency of a pass, p50 (ms)", "Throughput (img/s)")
-        points = [one for _, cost in curves for one in cost.conditions.curve]
-        _scale(axes, "x", [units.shown(one.p50, "seconds") for one in points])
-        _scale(axes, "y", [one.rate for one in points])
-        tooltips, knees = {}, []
-        for number, (label, cost) in enumerate(curves):
-            tooltips |= _curve(axes, label, cost, colours[label], f"{name}-{number}")
+    def draw(area: Area) -> Iterator[Mark]:
+        knees = []
+        for label, cost in curves:
+            yield from _curve(area, label, cost, look[label][0])
             knee = next(one for one in cost.conditions.curve if one.batch == cost.conditions.knee)
             knees.append(Point(label, label, label, units.shown(knee.p50, "seconds"), knee.rate))
-        label_points(axes, knees, [(units.shown(one.p50, "seconds"), one.rate) for one in points])
-        return tooltips
+        yield from label_points(area, knees, [(units.shown(one.p50, "seconds"), one.rate) for one in points])
 
     title = f"Throughput against latency over batches for {units.amount(len(curves), 'network')}"
-    return drawn(name, title, lambda: _keys(curves), draw)
+    return artwork(name, lambda form: chart(form, title, x, y, _keys(curves), draw))
 
 
-def _scale(axes: Any, which: str, values: Sequence[float]) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
+def _axis(label: str, values: Sequence[float], after: float) -> Axis:
+    """Logarithmic, or from 0."""
     low, high = min(values), max(values)
-    if high > _LOG_SPAN * low:
-        pad = (high / low) ** 0.08
-        logarithmic(axes, which, low / pad, high * pad * (1.25 if which == "x" else 1))
-        return
-    getattr(axes, f"set_{which}lim")(0, 1.25 * high)
-    axis = getattr(axes, f"{which}axis")
-    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    return padded(label, values, 0.08, after) if high > LOG_SPAN * low else Axis(label, 0, 1.25 * high)
 
 
-def _curve(axes: Any, label: str, cost: Measurement, colour: str, name: str) -> dict[str, str]:
-    """One network; identifiers of its points -> their tooltips."""
+def _curve(area: Area, label: str, cost: Measurement, colour: str) -> Iterator[Mark]:
+    """One network."""
     disturbed = unstable_text(cost)
-    ink, alpha = (INK, 0.45) if disturbed else (colour, 1.0)
-    xs = [units.shown(one.p50, "seconds") for one in cost.conditions.curve]
-    ys = [one.rate for one in cost.conditions.curve]
-    if len(xs) > 1:
-        line(axes, xs, ys, color=ink, linewidth=1.3, alpha=0.7 * alpha, zorder=2, linestyle="--" if disturbed else "-")
-    tooltips = {}
-    for x, y, one in zip(xs, ys, cost.conditions.curve, strict=True):
+    ink, opacity = ("ink", 0.45) if disturbed else (colour, 1.0)
+    curve = cost.conditions.curve
+    places = tuple(area(units.shown(one.p50, "seconds"), one.rate) for one in curve)
+    if len(places) > 1:
+        yield Path((places,), ink, 0.9, opacity=0.7 * opacity, dash="3 2" if disturbed else "")
+    for at, one in zip(places, curve, strict=True):
         knee = one.batch == cost.conditions.knee
-        gid = f"{name}-batch-{one.batch}"
-        size = 9 if knee else 4.5
-        line(axes, [x], [y], marker="D" if knee else "o", ms=size, mfc=ink, mec=PAPER, mew=0.7, alpha=alpha,
-             zorder=5 if knee else 4, gid=gid)  # fmt: skip
         facts = [label, f"batch {one.batch}{', the knee' if knee and cost.conditions.knee_found else ''}"]
-        facts += [units.with_unit(y, "rate"), f"{units.with_unit(one.p50, 'seconds')} a pass", disturbed]
-        tooltips[gid] = "\n".join(filter(None, facts))
-    return tooltips
+        facts += [units.with_unit(one.rate, "rate"), f"{units.with_unit(one.p50, 'seconds')} a pass", disturbed]
+        shape, radius = ("diamond", 2.9) if knee else ("disc", 1.9)
+        mark = shaped(shape, at, radius, fill=ink, stroke="paper", width=0.4, opacity=opacity)
+        yield Told((mark,), "\n".join(filter(None, facts)))
 
 
-def _keys(curves: Sequence[tuple[str, Measurement]]) -> list[Any]:
-    from matplotlib.lines import Line2D
-
+def _keys(curves: Sequence[tuple[str, Measurement]]) -> list[Key]:
     every = [cost for _, cost in curves]
-    keys = [Line2D([], [], marker="o", ls="-", ms=4.5, color=INK, label="batches, doubling")]
+    keys = [Key("batches, doubling", shape="disc", line=True)]
     if any(one.conditions.knee_found for one in every):
-        keys.append(Line2D([], [], marker="D", ls="", ms=8, color=INK, label="knee"))
+        keys.append(Key("knee", shape="diamond"))
     if not all(one.conditions.knee_found for one in every):
-        keys.append(Line2D([], [], marker="D", ls="", ms=8, color=INK, label="largest measured, no knee yet"))
+        keys.append(Key("largest measured, no knee yet", shape="diamond"))
     if any(unstable_text(one) for one in every):
-        keys.append(Line2D([], [], marker="o", ls="--", ms=4.5, color=INK, alpha=0.45, label="unstable"))
+        keys.append(Key("unstable", shape="disc", line=True, dash="3 2", opacity=0.45))
     return keys
 
 

@@ -1,18 +1,20 @@
-"""Writes a report in all its formats: the page, and the same tables as Markdown, CSV and LaTeX."""
+"""Writes a report in the formats that are asked for: the page with its figures, tables and numbers beside it."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hrbench.core.collector import PausedCollector
 from hrbench.core.files import link, whole_folder, write_whole
+from hrbench.errors import UsageError
 from hrbench.report import current, machines, ties
 from hrbench.report.choose import choose_layout, unshown
 from hrbench.report.csv import render_csv
+from hrbench.report.figure_set import figure_set, write_figures
 from hrbench.report.former import former_results, replaced
 from hrbench.report.full_tables import full_tables
 from hrbench.report.gallery import BESIDE, EMBEDDED, gallery
@@ -25,10 +27,19 @@ from hrbench.report.summary import Leader, leaders
 from hrbench.report.table import build_tables
 from hrbench.types import Result
 
+FORMATS = ("html", "md", "csv", "tex", "json")
+USUAL = ("html", "md", "csv", "tex")
+"""What is written if nobody chooses."""
+_REMEDY = "choose a folder with --out"
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A report. page: its path. leaders: what its first screen says of each task and data set."""
+    """A report.
+
+    page: its path, or that of the first format without one.
+    leaders: what its first screen says of each task and data set.
+    """
 
     page: Path
     leaders: tuple[Leader, ...]
@@ -52,8 +63,9 @@ def write(
     commit: str = "",
     left_out: Sequence[str] = (),
     keep: bool = False,
+    formats: Sequence[str] = USUAL,
 ) -> Written:
-    """report.html, .md, .csv and .tex below `folder`.
+    """A report in each format below `folder`: report.html and figures/, report.md, .csv, .tex and .json.
 
     results: of one run or several, each with its `folder`, which contains its rendered images.
     folder: for the files.
@@ -64,16 +76,19 @@ def write(
     commit: of the checkout that the suite lies in, "" for none.
     left_out: sentences on what is stored beside the results and not shown.
     keep: whether a report that shows all of this already is left as it is (`current.py`); results must be stored.
+    formats: of `FORMATS`; files of others are left as they are.
 
-    Each file appears whole or not at all. Raises `UsageError` for a layout or a folder that cannot be used.
+    Each file, and the folder of figures, appears whole or not at all, and the page last. Raises `UsageError` for a
+    format, a layout or a folder that cannot be used.
     """
-    folder = Path(folder)
+    folder, formats = Path(folder), checked_formats(formats)
     layout = choose_layout(results, table)
     published = read_published(layout)
-    stated = (title, layout, published, environments, suites, options, commit, left_out)
+    stated = (title, layout, published, environments, suites, options, commit, left_out, formats)
     key = current.key_of(results, stated) if keep else ""
+    first = folder / f"report.{formats[0]}"
     if keep and (known := current.leaders_of(folder, key)) is not None:
-        return Written(folder / "report.html", known)
+        return Written(first, known)
     left_out = [*left_out, *unshown(results, layout)]
     paired = ties.remembered(folder)
     tables = build_tables(results, layout, published, paired.interval)
@@ -81,37 +96,68 @@ def write(
         None if former is None else replaced(result, former, paired.interval)
         for result, former in zip(results, former_results(results), strict=True)
     ]
-    first = tuple(leaders(results, tables, before))
-    texts = {"md": render_markdown(tables), "csv": render_csv(full_tables(results)), "tex": render_latex(tables)}
-    pictures = gallery(results, row_labels(results), folder_of, folder, EMBEDDED)
-    page = render_html(
-        results,
-        layout,
-        machines.merge(environments),
-        "\n\n".join(text for text in dict.fromkeys(suites) if text),
-        folder_of,
-        title=title,
-        published=published,
-        options=options,
-        commit=commit,
-        left_out=left_out,
-        tables=tables,
-        replaced=before,
-        leaders=first,
-        texts=texts,
-        pictures=pictures,
-    )
-    _put_beside(folder / BESIDE, pictures.copies)
-    for ending, text in {**texts, "html": page}.items():
-        write_whole(
-            folder / f"report.{ending}",
-            lambda stream, text=text: stream.write(text.encode()),
-            remedy="choose a folder with --out",
+    led = tuple(leaders(results, tables, before))
+    drawn = figure_set(results, tables) if "html" in formats else None
+    make: dict[str, Callable[[], str]] = {
+        "md": lambda: render_markdown(tables),
+        "csv": lambda: render_csv(full_tables(results)),
+        "tex": lambda: render_latex(tables),
+    }
+    texts = {ending: one() for ending, one in make.items() if ending in formats or "html" in formats}
+    written = write_figures(drawn, folder, _REMEDY) if drawn is not None else []
+
+    def page() -> str:
+        pictures = gallery(results, row_labels(results), folder_of, folder, EMBEDDED)
+        text = render_html(
+            results,
+            layout,
+            machines.merge(environments),
+            "\n\n".join(text for text in dict.fromkeys(suites) if text),
+            folder_of,
+            title=title,
+            published=published,
+            options=options,
+            commit=commit,
+            left_out=left_out,
+            tables=tables,
+            drawn=drawn,
+            replaced=before,
+            leaders=led,
+            texts=texts,
+            with_files=True,
+            pictures=pictures,
         )
+        _put_beside(folder / BESIDE, pictures.copies)
+        written.extend(folder / BESIDE / name for name in pictures.copies)
+        return text
+
+    def numbers() -> str:
+        from hrbench.report.numbers import render_json
+
+        return render_json(results, title or layout.title)
+
+    render: dict[str, Callable[[], str]] = {
+        **{ending: lambda text=text: text for ending, text in texts.items()},
+        "json": numbers,
+        "html": page,  # last: it leads to the others
+    }
+    for ending in (each for each in render if each in formats):
+        path, text = folder / f"report.{ending}", render[ending]()
+        write_whole(path, lambda stream, text=text: stream.write(text.encode()), remedy=_REMEDY)
+        written.append(path)
     ties.remember(folder, paired)
     if keep:
-        current.note(folder, key, first)
-    return Written(folder / "report.html", first)
+        current.note(folder, key, written, led)
+    return Written(first, led)
+
+
+def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """The formats in their usual order, each once. Raises UsageError for another one, and for none."""
+    if unknown := [one for one in formats if one not in FORMATS]:
+        raise UsageError(f"a report has no format {', '.join(unknown)}; it has {', '.join(FORMATS)}")
+    if not formats:
+        raise UsageError(f"no format was chosen of {', '.join(FORMATS)}")
+    return tuple(one for one in FORMATS if one in formats)
 
 
 def folder_of(result: Result) -> Path:

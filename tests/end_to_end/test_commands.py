@@ -19,7 +19,7 @@ from hrbench.cli.command_line import EPILOG, EXAMPLES, main, parser
 README = Path(__file__).parents[2] / "README.md"
 COMMANDS = (
     "run", "check", "score", "profile", "report", "models", "datasets", "metrics", "fetch", "schema", "compare", "gate",
-    "baseline", "history", "doctor",
+    "baseline", "history", "doctor", "explain",
 )  # fmt: skip
 
 
@@ -218,8 +218,20 @@ def test_reports_of_one_run_and_of_several_with_a_table_of_ones_own(bench, tiny_
     both = bench.folder / "both"
     assert main(["report", *runs, "--out", str(both)]) == 0
     page = (both / "report.html").read_text()
-    assert "data:image/jpeg;base64," in page
+    assert "data:image/webp;base64," in page
     (bench.folder / "own.yaml").write_text(OWN_TABLE)
+    asked = ["--format", "json,md", "--export", str(bench.folder / "flat.json")]
+    assert main(["report", *runs, "--out", str(bench.folder / "programs"), *asked]) == 0
+    assert "exported 2 entries: " in capsys.readouterr().out
+    assert {path.name for path in (bench.folder / "programs").iterdir()} == {"report.json", "report.md"}
+    numbers = json.loads((bench.folder / "programs" / "report.json").read_text())["numbers"]
+    frame = hrbench.frame(*runs)
+    assert [row["run"] for row in numbers] == list(frame.run) and len(set(frame.run)) == 2 and all(frame.date)
+    flat = json.loads((bench.folder / "flat.json").read_text())
+    assert list(flat) == list(dict.fromkeys(frame.run + "/" + frame.entry))
+    assert next(iter(flat.values())) == hrbench.flat(hrbench.load(runs[0])[0])
+    assert main(["report", *runs, "--format", "xlsx"]) == 2
+    assert "it has html, md, csv, tex, json" in capsys.readouterr().err
     assert main(["report", *runs, "--out", str(both), "--table", str(bench.folder / "own.yaml")]) == 0
     text = (both / "report.md").read_text()
     assert "Our own table" in text

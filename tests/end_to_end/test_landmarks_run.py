@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import drawn_faces as faces
 import numpy as np
 import pytest
 import yaml
-from drawn import faces
 
 import hrbench
 from hrbench.cli.command_line import main

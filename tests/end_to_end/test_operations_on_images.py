@@ -97,7 +97,7 @@ def test_the_report_has_mean_and_spread(results: dict[str, Result]) -> None:
     layout = choose_layout(shown)
     tables = build_tables(shown, layout, {})
     text = render_markdown(tables)
-    assert "GMACs on images | GMACs on images standard deviation" in text
+    assert "GMACs on images ↓ | GMACs on images standard deviation" in text
     assert "mean ± standard deviation over 2 images of miniature-coco-instances, weights: shipped." in text
     macs = cost(results["masks"], "macs-on-images")
     assert macs.conditions.spread is not None

@@ -136,7 +136,7 @@ def test_pictures_show_segments_and_the_report_has_them(folder: Path) -> None:
     assert result.drawings and not any("no image was rendered" in str(note) for note in result.notes)
     picture = cv2.imread(str(Path(result.folder) / result.drawings[0].file))
     assert picture is not None and picture.shape[0] > 400
-    assert "data:image/jpeg" in (folder / "out/report.html").read_text()
+    assert "data:image/webp" in (folder / "out/report.html").read_text()
 
 
 def test_what_is_annotated_is_shown(folder: Path, tmp_path: Path) -> None:

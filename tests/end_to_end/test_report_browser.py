@@ -224,10 +224,10 @@ def test_an_empty_cell_says_why_on_a_tap(open_report):
 def test_each_cost_has_its_plot(open_report):
     page = open_report()
     drawings = page.locator("#figure-1 .drawing")
-    assert drawings.count() == 3
-    for index, label in enumerate(("GMACs", "Parameters (M)", "Latency at batch 1 (ms)")):
+    assert drawings.count() == 4
+    for index, label in enumerate(("GMACs", "Parameters (M)", "Latency at batch 1 (ms)", "Intervals")):
         page.locator("#figure-1 label", has_text=label).click()
-        assert [drawings.nth(at).is_visible() for at in range(3)] == [at == index for at in range(3)]
+        assert [drawings.nth(at).is_visible() for at in range(4)] == [at == index for at in range(4)]
 
 
 def test_pictures_are_loaded_when_opened_and_turned_by_keys_and_swipes(open_report):

@@ -30,6 +30,7 @@ def stored(folder: Path) -> dict[str, dict]:
     for path in sorted(folder.glob("entries/*/result.json")):
         result = json.loads(path.read_text())["result"]
         result.pop("seconds")
+        result["provenance"].pop("date")
         result["costs"] = [cost for cost in result["costs"] if cost["quantity"]["unit"] != "seconds"]
         result["provenance"].get("environment", {}).pop("memory", None)
         found[path.parent.name] = result

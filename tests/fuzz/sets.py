@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import drawn_faces as faces
 import numpy as np
 import random_coco
 import random_instances
@@ -15,7 +16,7 @@ import random_lvis
 import random_panoptic
 import random_poses
 import random_streets
-from drawn import faces, pose_sets
+from drawn import pose_sets
 from PIL import Image
 
 from hrbench import catalog

@@ -19,8 +19,8 @@ from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import READ_ERRORS, Four, Whole
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_of
 from hrbench.formats.coco.json_faults import refuse_folder, refuse_labelme
-from hrbench.formats.coco.layouts import source_bytes
 from hrbench.formats.coco.masks import Counts, compressed
+from hrbench.formats.coco.own_layouts import source_bytes
 from hrbench.formats.coco.rle import MAX_PIXELS, decoded
 from hrbench.formats.coco.skeletons import COCO_WHOLEBODY, WHOLEBODY_PARTS, Skeleton
 from hrbench.formats.coco.unjudged import judged_alone, named_category

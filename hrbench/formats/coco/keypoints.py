@@ -43,7 +43,7 @@ from hrbench.formats.coco.compiled_rows import (
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
-from hrbench.formats.coco.layouts import source_bytes
+from hrbench.formats.coco.own_layouts import source_bytes
 from hrbench.formats.coco.skeletons import COCO_SIGMAS as COCO_SIGMAS
 from hrbench.formats.coco.unjudged import judged_alone, judged_results
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hrbench.formats.coco.forms import COCO as COCO_FORM
 from hrbench.formats.coco.forms import CocoForm, annotations_in, file_ids, results_in
-from hrbench.formats.coco.layouts import source_bytes
+from hrbench.formats.coco.own_layouts import source_bytes
 from hrbench.formats.coco.unjudged import judged_alone
 from hrbench.metrics.coco.curves import Number
 from hrbench.metrics.coco.matching import MatchSettings

@@ -14,7 +14,7 @@ import numpy as np
 
 from hrbench.formats.label_folders import in_order
 from hrbench.metrics.labels.bands import BANDS, WIDTHS, ring_counts
-from hrbench.metrics.labels.confusions import (
+from hrbench.metrics.labels.class_confusions import (
     MOST_CLASSES,
     RESAMPLES,
     SEED,

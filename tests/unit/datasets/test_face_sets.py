@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import drawn_faces as faces
 import numpy as np
 import pytest
-from drawn import faces
 
 from hrbench import catalog
 from hrbench.core import plugins

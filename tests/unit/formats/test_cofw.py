@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import drawn_faces as faces
 import h5py
 import numpy as np
 import pytest
-from drawn import faces
 
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import decoded_size, image_faults, read_image, stated_size

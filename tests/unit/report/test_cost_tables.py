@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import xml.etree.ElementTree as xml
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +14,15 @@ from hypothesis import strategies as st
 from report_factory import make, of, spend
 
 from hrbench.report.choose import choose_layout
+from hrbench.report.cost_plots import plots
 from hrbench.report.csv import render_csv
-from hrbench.report.figures import plots
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
 from hrbench.report.markdown import render_markdown
 from hrbench.report.pareto import MARK, fronts
 from hrbench.report.published import read_published
+from hrbench.report.scene import Disc, Told, Words
 from hrbench.report.table import build_tables
 from hrbench.types import Measurement, Result
 
@@ -177,8 +177,10 @@ def test_a_plot_rings_the_front(mode, rings):
     layout = choose_layout(results)
     found = plots(results, build_tables(results, layout, {}))
     (drawing,) = [drawing for plot in found for label, drawing in plot.drawings if label.startswith("Latency")]
-    texts = {(element.text or "").strip() for element in xml.fromstring(drawing).iter()}
-    assert ("on the Pareto front" in texts) == bool(rings)
+    marks = [mark for told in drawing.wide.marks if isinstance(told, Told) for mark in told.marks]
+    assert sum(isinstance(mark, Disc) and not mark.fill for mark in marks) == rings
+    texts = {mark.text for mark in drawing.wide.marks if isinstance(mark, Words)}
+    assert ("Pareto front" in texts) == bool(rings)
 
 
 def test_every_cost_has_a_plot():
@@ -190,6 +192,7 @@ def test_every_cost_has_a_plot():
     (plot,) = plots(results, build_tables(results, choose_layout(results), {}))
     assert [label for label, _ in plot.drawings] == [
         "Latency at batch 1 (ms)", "Throughput (img/s)", "Peak memory at batch 1 (MiB)", "Energy at batch 1 (J/img)",
+        "Intervals",
     ]  # fmt: skip
 
 

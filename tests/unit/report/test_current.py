@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_factory import make, of
+from report_factory import make, of, spend
 
 from hrbench.report import current
 from hrbench.report.write import write_reports
@@ -21,9 +21,9 @@ def stored(tmp_path: Path) -> Result:
     folder = tmp_path / "run" / "entries" / "net"
     folder.mkdir(parents=True)
     (folder / "one.jpg").write_bytes(b"picture")
-    result = replace(
-        make("net", of("AP", 0.7)), folder=str(folder), drawings=(Drawing("one.jpg", 1, "worst", "image 1"),)
-    )
+    timed = spend("latency", 0.1, "seconds", samples=(0.1, 0.11, 0.09), batch=1)
+    drawing = Drawing("one.jpg", 1, "worst", "image 1")
+    result = replace(make("net", of("AP", 0.7), costs=(timed,)), folder=str(folder), drawings=(drawing,))
     (folder / "result.json").write_bytes(to_json(result))
     return result
 
@@ -36,7 +36,7 @@ def again(result: Result, folder: Path, **more: object) -> bool:
     """Whether the report is written again, with the time of its files set back before."""
     for file in folder.glob("report.*"):
         os.utime(file, ns=(1, 1))
-    current.note(folder, current_key(folder), ())
+    current.note(folder, current_key(folder), [*folder.glob("report.*"), *folder.glob("figures/*")], ())
     before = written(folder)
     write_reports([result], folder, **{"suites": ["suite: a"], "keep": True, **more})
     return written(folder) != before
@@ -59,7 +59,7 @@ def test_what_shows_all_already_is_left(stored: Result, folder: Path):
 @pytest.mark.parametrize(
     "more",
     [{"suites": ["suite: b"]}, {"title": "Mine"}, {"options": ["--limit 3"]}, {"environments": [{"date": "2026"}]},
-     {"left_out": ["left out: x"]}, {"table": "pose"}, {"keep": False}],
+     {"left_out": ["left out: x"]}, {"table": "pose"}, {"keep": False}, {"formats": ["html", "json"]}],
 )  # fmt: skip
 def test_anything_else_that_is_asked_for_is_written(stored: Result, folder: Path, more: dict[str, object]):
     assert again(stored, folder, **more)
@@ -79,7 +79,7 @@ def test_a_changed_result_picture_or_code_is_written(
     assert again(stored, folder)
 
 
-@pytest.mark.parametrize("name", ["report.html", "report.tex", current.FILE])
+@pytest.mark.parametrize("name", ["report.html", "report.tex", "figures/latencies.pdf", current.FILE])
 @pytest.mark.parametrize("change", ["edited", "removed"])
 def test_a_file_that_is_not_as_it_was_written_is_written(stored: Result, folder: Path, name: str, change: str):
     path = folder / name

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from report_factory import make, of, spend
 
+from hrbench.report.cost_plots import plots
 from hrbench.report.csv import render_csv
-from hrbench.report.figures import plots
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
 from hrbench.report.markdown import render_markdown
+from hrbench.report.scene import Path as Lines
+from hrbench.report.scene import Told, Words
 from hrbench.report.strips import strips
 from hrbench.report.table import build_tables
 from hrbench.store.dataframe import frame
@@ -96,8 +98,12 @@ def test_a_plot_marks_it_and_joins_no_line_through_it():
     results = [timed("HRNet-W32", 0.0012, "unstable"), timed("HRNet-W48", 0.0023), timed("HRNet-W64", 0.0033)]
     (plot,) = plots(results, tables(*results))
     (drawing,) = [svg for label, svg in plot.drawings if label.startswith("Latency")]
-    assert drawing.count("-unstable-") == 1 and drawing.count("-measured-") == 2
-    assert "cost unstable" in drawing and SHORT in drawing
+    told = [mark for mark in drawing.wide.marks if isinstance(mark, Told)]
+    (crossed,) = [each for each in told if SHORT in each.tooltip]
+    assert len(told) == 3 and isinstance(crossed.marks[0], Lines) and len(crossed.marks[0].lines) == 2
+    assert "cost unstable" in {mark.text for mark in drawing.wide.marks if isinstance(mark, Words)}
+    joined = [mark for mark in drawing.wide.marks if isinstance(mark, Lines) and mark.opacity == 0.4]
+    assert [len(line) for path in joined for line in path.lines] == [2]
 
 
 def test_times_of_stages_stand_below_latencies_with_their_names():

@@ -13,6 +13,7 @@ from hrbench.cost.roofline.probe import REACHED
 from hrbench.report.choose import choose_layout
 from hrbench.report.html import render_html
 from hrbench.report.roofline_plot import roofline_plots
+from hrbench.report.scene_svg import inline
 from hrbench.types import Conditions, Measurement, Reason, Result
 
 CEILINGS = Ceilings(bandwidth=2e10, peak=1e11, copied=2**28, copies=5, matrix=2048, products=9)
@@ -25,6 +26,11 @@ def share(flops: float, moved: float, p50: float, **more) -> Measurement:
     return Measurement(REACHED, reached(work, p50, ceilings), conditions=conditions)
 
 
+def drawn(plot) -> xml.Element:
+    """The drawing of a page that is wide."""
+    return xml.fromstring(f"<g>{inline(plot.drawing)}</g>")[0]
+
+
 def result(title: str, *costs: Measurement) -> Result:
     return make(title, of("AP", 0.7), costs=costs)
 
@@ -35,9 +41,9 @@ def plots(*results: Result):
 
 def test_each_network_is_a_point_below_the_roofs():
     (plot,) = plots(result("HRNet-W32", share(1e9, 1e9, 0.1)), result("Other-1", share(4e9, 1e8, 0.1)))
-    root = xml.fromstring(plot.drawing)
+    root = drawn(plot)
     assert root.get("aria-label") == "Speed against arithmetic intensity under the roofs of the device for 2 networks"
-    titles = re.findall(r"<title>(.*?)</title>", plot.drawing, re.S)
+    titles = re.findall(r"<title>(.*?)</title>", inline(plot.drawing), re.S)
     assert "HRNet-W32 256×192\n1.00 FLOP/byte\n10.0 GFLOP/s\n50.0 % of what is attainable" in titles
     assert "Other-1 256×192\n40.0 FLOP/byte\n40.0 GFLOP/s\n40.0 % of what is attainable" in titles
     assert plot.roofs == "100 GFLOP/s in products of matrices of 2,048 rows, 20 GB/s in copies of 256 MiB"
@@ -54,14 +60,14 @@ def test_the_highest_ceilings_are_drawn_and_other_dtypes_have_their_own():
     )
     assert one.roofs == "200 GFLOP/s in products of matrices of 512 rows, in TF32, 20 GB/s in copies of 256 MiB"
     assert [(row.model, row.batch) for row in one.rows] == [("A 256×192", "1"), ("A 256×192", "8")]
-    assert "A 256×192, batch 8" in one.drawing and other.conditions == "a CPU, bfloat16, threads 2"
+    assert "A 256×192, batch 8" in inline(one.drawing) and other.conditions == "a CPU, bfloat16, threads 2"
 
 
 def test_an_unstable_one_is_grey_and_one_without_a_value_is_left_out():
     reasons = ("passes drifted (by 7 %)",)
     (plot,) = plots(result("A", share(1e9, 1e9, 0.1, stability="unstable", stability_reasons=reasons)))
-    assert plot.rows[0].unstable and "unstable: passes drifted" in plot.drawing
-    assert "unstable" in {element.text for element in xml.fromstring(plot.drawing).iter()}
+    assert plot.rows[0].unstable and "unstable: passes drifted" in inline(plot.drawing)
+    assert "unstable" in {element.text for element in drawn(plot).iter()}
     assert plots(result("A", Measurement(REACHED, None, reason=Reason("no")))) == []
 
 

@@ -184,7 +184,7 @@ def test_faults_of_a_csv(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "faces.csv").write_text(text)
     with pytest.raises(InputError, match=told):
         read_faces(tmp_path / "faces.csv")
-    with pytest.raises(InputError, match=r"faces.json: is no list of faces; a .csv of HRNet's"):
+    with pytest.raises(InputError, match=r"faces.json: is no list of faces; HRNet's"):
         read_faces(tmp_path / "faces.json")
 
 

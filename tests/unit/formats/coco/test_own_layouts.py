@@ -14,7 +14,7 @@ from hrbench import catalog
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.forms import CocoForm
-from hrbench.formats.coco.layouts import source_bytes
+from hrbench.formats.coco.own_layouts import source_bytes
 from hrbench.metrics.coco.keypoints import CocoKeypointAP
 
 CHALLENGER, TRACKED = CocoForm(layout="ai-challenger"), CocoForm(layout="posetrack18")
