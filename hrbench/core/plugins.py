@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -181,13 +182,27 @@ def construct(make: Callable[..., Any], name: str, *given: Any, **settings: Any)
 
     name: of the callable, as the user wrote it.
     given: arguments that the user did not write.
+
+    A text such as "no" is not taken for a truth value, which it would be in Python.
     """
+    for key in _switches(make) & settings.keys():
+        if not isinstance(settings[key], bool):
+            raise UsageError(f"{name}: {key}: true or false was expected, not {settings[key]!r}")
     try:
         return make(*given, **settings)
     except (TypeError, ValueError, AttributeError) as error:
         stated = ", ".join(f"{key}: {value!r}" for key, value in settings.items())[:200]
         cause = " ".join(str(error).split())
         raise UsageError(f"{name} does not take these settings ({stated}): {cause}") from error
+
+
+def _switches(make: Callable[..., Any]) -> set[str]:
+    """The parameters of a callable that are annotated as truth values."""
+    try:
+        parameters = inspect.signature(make).parameters
+    except (TypeError, ValueError):  # of some built-in callables Python cannot tell
+        return set()
+    return {key for key, one in parameters.items() if one.annotation in (bool, "bool")}
 
 
 def require(name: str, source: str) -> None:

@@ -78,10 +78,21 @@ def _lines(path: Path) -> list[list[str]]:
     width = len(rows[0])
     if not 6 <= width <= 5 + 2 * MOST_POINTS:
         raise InputError(f"{path}: has {width} columns; name, scale, centre and two of each landmark are expected")
+    counted = [str(place) for place in range(width)]  # the heading of a table without names, by pandas
+    if rows[0] != counted and all(_is_number(field) for field in rows[0][1:]):
+        raise InputError(f"{path}:1: is a face and no heading; write the names of the columns above it")
     for number, row in enumerate(rows[1:], 2):
         if len(row) != width:
             raise InputError(f"{path}:{number}: has {len(row)} fields, the heading {width}")
     return rows[1:]
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _of_csv(path: Path, lines: Sequence[Sequence[str]]) -> FaceList:
@@ -164,7 +175,9 @@ def read_points(path: Path, faces: int, points: int) -> np.ndarray:
         try:
             found = read_npy(stream.read())
         except ValueError as error:
-            raise InputError(f"{path}: cannot be read as a NumPy file of numbers: {error}") from None
+            raise InputError(
+                f"{path}: cannot be read as a NumPy file of numbers: {error}; write it by numpy.save"
+            ) from None
     if found.ndim != 3 or found.dtype.kind not in "fiu":
         raise InputError(f"{path}: holds no array of numbers (faces, landmarks, 2)")
     if found.shape[0] > faces or found.shape[1] != points or found.shape[2] < 2:

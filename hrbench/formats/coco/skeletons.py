@@ -242,7 +242,13 @@ def spreads_of(skeleton: str | None, sigmas: Sequence[float] | float | None) -> 
     >>> len(spreads_of("crowdpose", None) or ()), spreads_of("crowdpose", 0.1), spreads_of(None, None)
     (14, 0.1, None)
 
-    Raises UsageError for a skeleton that there is not.
+    Raises UsageError for a skeleton that there is not, or a list of constants of another number.
     """
     named = None if skeleton is None else skeleton_named(skeleton).sigmas
-    return named if sigmas is None else sigmas
+    if sigmas is None or named is None:
+        return named if sigmas is None else sigmas
+    if isinstance(sigmas, (list, tuple)) and len(sigmas) != len(named):
+        raise UsageError(
+            f"skeleton: {skeleton} has {len(named)} joints, and sigmas are {len(sigmas)}; give one of both"
+        )
+    return sigmas

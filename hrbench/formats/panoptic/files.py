@@ -189,8 +189,8 @@ def read_truth(path: Path, folder: Path | None = None, form: PanopticForm = PLAI
 def read_results(path: Path, truth: PanopticTruth) -> PanopticResults:
     """Predictions, checked whole; their PNGs are not read.
 
-    path: the JSON file, whose PNGs lie in the folder of its name without ending; or a folder with one JSON file, and
-        the PNGs in it or in the folder of that name.
+    path: the JSON file, whose PNGs lie in the folder of its name without ending, or beside it; or a folder with one
+        such file.
     truth: whose categories and images they are of.
 
     Raises MissingError; InputError naming the first fault.
@@ -205,8 +205,13 @@ def read_results(path: Path, truth: PanopticTruth) -> PanopticResults:
 
 def predicted_images(path: Path, categories: Categories, truth: Path | None = None) -> PanopticResults:
     """As `read_results`, whatever images are annotated. truth: the file that lists the categories, for messages."""
-    path, folder = _results_at(Path(path))
+    path = _results_file(Path(path))
     annotations = _decoded(path, PREDICTIONS, _Results).annotations
+    folder = path.with_suffix("")
+    if not folder.is_dir():
+        folder = path.parent
+        if annotations and not any(folder.glob("*.png")):
+            raise MissingError(f"{path}: its PNGs are neither in a folder {path.with_suffix('').name} nor beside it")
     images = {each.id: each for each in _images(path, folder, annotations, categories, None, {}, truth)}
     return PanopticResults(path, folder, images)
 
@@ -218,21 +223,17 @@ def listed_images(path: Path) -> list[PanopticImage]:
     return [each for each in content.images if each.id in annotated]
 
 
-def _results_at(path: Path) -> tuple[Path, Path]:
-    """The JSON file of predictions and the folder of its PNGs."""
+def _results_file(path: Path) -> Path:
+    """The JSON file of predictions. Raises MissingError; InputError if a folder holds another number of them."""
     if not path.is_dir():
         if not path.exists():
             raise MissingError(f"{path}: there is no such file or folder; it should be {PREDICTIONS}, or its folder")
-        folder = path.with_suffix("")
-        if folder == path or not folder.is_dir():
-            raise MissingError(f"{folder}: there is no such folder; it should hold the PNGs of {path.name}")
-        return path, folder
+        return path
     files = sorted(file for file in path.glob("*.json") if not hidden(file.name))
     if len(files) != 1:
         found = "no JSON file" if not files else f"{len(files)} JSON files ({files[0].name}, {files[1].name})"
         raise InputError(f"{path}: holds {found}; it should hold one of predictions, and their PNGs")
-    inner = files[0].with_suffix("")
-    return files[0], inner if inner.is_dir() else path
+    return files[0]
 
 
 def _decoded(path: Path, what: str, kind: type[Content]) -> Content:
@@ -285,12 +286,15 @@ def _images(
     if len(kinds) > 1:
         raise InputError(f"{path}: ids of images are numbers and texts; they are of one kind")
     seen: set[ImageId] = set()
+    named: dict[str, ImageId] = {}
     made = []
     for row in rows:
         where = f"{path}: image {row.image_id!r}"
         if row.image_id in seen:
             raise InputError(f"{where} is annotated twice")
         seen.add(row.image_id)
+        if (other := named.setdefault(row.file_name, row.image_id)) != row.image_id:
+            raise InputError(f"{where} has the PNG {row.file_name} of image {other!r}; each has one of its own")
         png = folder / inside(row.file_name, where)
         segments = _segments(where, row.segments_info, categories, form, truth or path)
         image = listed.get(row.image_id)

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hrbench.errors import InputError
+from hrbench.errors import InputError, UsageError
 from hrbench.formats.label_folders import in_order
 from hrbench.formats.label_runs import runs
 from hrbench.formats.panoptic.files import (
@@ -100,6 +100,8 @@ class PanopticQuality:
     ) -> None:
         self.form = PanopticForm(truth_area, iscrowd)
         self.per_class = per_class
+        if png_folder is not None and not isinstance(png_folder, str):
+            raise UsageError(f"png_folder {png_folder!r}: name a folder")
         self.png_folder = png_folder
 
     def read_target(self, path: Path) -> PanopticTruth:

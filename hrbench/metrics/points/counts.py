@@ -117,8 +117,8 @@ def numbers(table: JointTable, weights: np.ndarray, thresholds: int, held: np.nd
         keeps its share of them. None if they are no resamples.
     """
     weights = np.asarray(weights, np.float64)
-    images, steps = table.images, table.near.shape[1]
-    near = (weights @ table.near.reshape(images, -1)).reshape(len(weights), steps, -1)  # whole numbers: exact
+    (images, steps), joints = table.near.shape[:2], table.found.shape[1]
+    near = (weights @ table.near.reshape(images, steps * joints)).reshape(len(weights), steps, joints)  # whole: exact
     judged, on_curve, found = (weights @ rows for rows in (table.judged, table.on_curve, table.found))
     error = _in_order(weights, table.error)
     asked = np.concatenate(

@@ -30,9 +30,10 @@ from hrbench.formats.coco.keypoints import COCO_SIGMAS, Unseen
 from hrbench.formats.coco.skeletons import skeleton_named, spreads_of
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.mpii import write_predictions
-from hrbench.metrics.coco.notes import unseen_note
+from hrbench.metrics.coco.notes import unknown_category, unseen_note
 from hrbench.metrics.points import counts
 from hrbench.metrics.points.counts import Curve, JointTable
+from hrbench.metrics.points.joint_notes import coco_notes
 from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
 from hrbench.metrics.points.people import (
     OPTIONS,
@@ -158,7 +159,12 @@ class Pck:
         path, ends = Path(path), self.ends.get(OPTIONS.get(self.reference, ""))
         if is_mpii(path):
             return mpii_people(path, self.reference, ends)
-        return coco_people(path, self.sigmas, self.category, self.form, self.reference, ends, self.skeleton)
+        found = coco_people(path, self.sigmas, self.category, self.form, self.reference, ends, self.skeleton)
+        if self.category is not None and found.coco is not None:
+            listed = found.coco.categories.tolist()
+            if self.category not in listed:
+                raise unknown_category(path, self.category, listed, found.coco.names)
+        return found
 
     def read_predictions(self, path: Path, target: People) -> Posed:
         """COCO results, top-left pixel at (0, 0); of MPII .npy (N, 16, 2 or 3), .json of rows, or the official .mat.
@@ -237,7 +243,7 @@ class Pck:
             total = left + people - missed
             notes.append(Note("unpaired_predictions", "predictions are held to nobody", left, total, effect))
         notes += unseen_note(predictions.unseen, left + people - missed)
-        return notes
+        return notes + coco_notes(predictions, target, state, self.sigmas)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image. Raises InputError if an image occurs twice or params differ."""
@@ -261,6 +267,8 @@ class Pck:
             if value != value:
                 part = quantity.name.partition("/")[2]
                 what = f"{part} is visible in nobody" if part else "no joint is visible"
+                if not part and quantity.name.startswith("pck") and arrays["visible"].any():
+                    what = f"nobody with a visible joint has a size ({WORDS[state.params['reference']]})"
                 reason = Reason(f"{what} that has a prediction" if quantity.name.startswith(EPE) else what)
                 scores.append(Measurement(quantity, None, self.name, n=n, reason=reason))
             else:
@@ -367,8 +375,10 @@ def _positive(name: str, given: Any) -> tuple[float, ...]:
     """One or more positive numbers. Raises UsageError for anything else, texts among them."""
     numbers = (given,) if isinstance(given, (int, float)) else () if isinstance(given, str) else tuple(given)
     right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in numbers)
-    if not numbers or not right or (len(set(numbers)) != len(numbers) and name == "thresholds"):
-        raise UsageError(f"{name} {given!r}: give positive numbers" + (", each once" if name == "thresholds" else ""))
+    named = {f"{one:g}" for one in numbers} if right else set()
+    if not named or (len(named) != len(numbers) and name == "thresholds"):
+        once = ", each once in six digits" if name == "thresholds" else ""
+        raise UsageError(f"{name} {given!r}: give positive numbers{once}")
     return tuple(map(float, numbers))
 
 

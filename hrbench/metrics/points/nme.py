@@ -111,8 +111,8 @@ class Nme:
         self.normalise: Length | None = normalise
         given = (thresholds,) if isinstance(thresholds, (int, float)) else tuple(thresholds)
         right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in given)
-        if not given or not right or len(set(given)) != len(given):
-            raise UsageError(f"thresholds {thresholds!r}: give positive numbers, each once")
+        if not given or not right or len({f"{one:g}" for one in given}) != len(given):
+            raise UsageError(f"thresholds {thresholds!r}: give positive numbers, each once in six digits")
         self.thresholds = tuple(map(float, given))
         self.per_landmark = bool(per_landmark)
         self.quantities: tuple[Quantity, ...] = quantities(normalise or "outer_eyes", self.thresholds)
@@ -180,6 +180,7 @@ class Nme:
         """
         told = [Note("faces_read", text) for text in target.notes]
         rows = state.arrays["row"]
+        told += _misread(predictions[rows], target.points[rows])
         error = (predictions[rows] - target.points[rows]).reshape(-1, 2)
         if len(error) < 30:
             return told
@@ -363,3 +364,25 @@ def _truths(target: FaceList, size: np.ndarray, rows: np.ndarray, many: np.ndarr
     ends = np.cumsum(many).tolist()
     for start, end in zip([0, *ends[:-1]] if ends else [], ends, strict=True):
         yield facts[start:end].tobytes()
+
+
+def _misread(found: np.ndarray, true: np.ndarray) -> list[Note]:
+    """Whether predicted landmarks (G, L, 2) fit much better as y, x, or in pixels of images of another size."""
+
+    def off(points: np.ndarray) -> float:
+        return float(np.median(np.linalg.norm(points - true, axis=2)))
+
+    if not found.size:
+        return []
+    now, turned = off(found), found[..., ::-1]
+    squared = float((found * found).sum())
+    times = float((found * true).sum()) / squared if squared > 0 else 1.0
+    for code, points, what in (
+        ("exchanged", turned, "as y, x"),
+        ("rescaled", found * times, f"{times:.4g} times as large, as in an image of another size"),
+    ):
+        if off(points) < now / 4 and (code == "exchanged" or not 0.8 < times < 1.25):
+            text = f"predicted landmarks fit the annotated ones much better {what}"
+            effect = f"the median distance is {now:.4g} px, and would be {off(points):.4g} px; nothing is converted"
+            return [Note(code, text, effect=effect)]
+    return []

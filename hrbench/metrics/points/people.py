@@ -17,7 +17,7 @@ import numpy as np
 
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.forms import CocoForm
-from hrbench.formats.coco.keypoints import KeypointTruth, Unseen, read_results
+from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen, read_results
 from hrbench.formats.coco.keypoints import read_truth as read_coco
 from hrbench.formats.coco.skeletons import Skeleton
 from hrbench.formats.mpii import read_predictions, read_scales
@@ -80,12 +80,14 @@ class Posed:
     found: (G,) bool, whether there is a prediction.
     left: (R,) ids of the images of the R rows that are held to nobody.
     unseen: how many rows without a seen joint were left out.
+    results: the rows as they were read, of a results file in COCO's form.
     """
 
     points: np.ndarray
     found: np.ndarray
     left: np.ndarray
     unseen: int = 0
+    results: KeypointResults | None = None
 
 
 def coco_people(
@@ -112,8 +114,6 @@ def coco_people(
     joints = truth.joints or (COCO_JOINTS if len(sigmas) == len(COCO_JOINTS) else _numbered(len(sigmas)))
     if skeleton is not None:
         joints = tuple(name.replace(" ", "_") for name in skeleton.names)
-    if len(joints) != len(sigmas):
-        raise UsageError(f"skeleton: it has {len(joints)} joints, and sigmas are {len(sigmas)}")
     position, visible = truth.keypoints[rows, :, :2], truth.keypoints[rows, :, 2] > 0
     if reference == "head":
         raise UsageError(
@@ -192,7 +192,7 @@ def coco_posed(
     points[found] = results.keypoints[best[found]]
     rest = np.ones(len(at), bool)
     rest[best[found]] = False
-    return Posed(points, found, at[rest], results.unseen)
+    return Posed(points, found, at[rest], results.unseen, results)
 
 
 def mpii_posed(path: Path, people: People, origin: Literal[0, 1] | None) -> Posed:

@@ -124,8 +124,14 @@ class PoseAp:
         return State(self.name, self.version, {"near": NEAR}, arrays)
 
     def input_notes(self, predictions: ScoredPoses, target: TrackedPeople, state: State) -> list[Note]:
-        """What is left out, and joints without a score."""
+        """What is left out or cannot be found, and joints without a score."""
+        arrays = state.arrays
+        missed = int(((arrays["labelled"].sum(axis=1) > 0) & (arrays["found"] == 0)).sum())
+        judged = np.isin(target.images[target.image], arrays["image"]) & target.there.any(axis=1)
+        flat = int((judged & (target.head <= 0)).sum())
         told = [
+            ("unpredicted_frames", "frames with labelled joints have no prediction", missed, "their joints are missed"),
+            ("flat_heads", "annotated people have a head box without extent", flat, "joints must be exact"),
             ("unannotated_frames", "predicted people are in frames without an annotation", predictions.outside,
              "they are left out, as in poseval"),
             ("ignored_joints", "predicted joints lie in regions to ignore", predictions.ignored, "they are left out"),

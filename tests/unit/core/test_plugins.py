@@ -85,6 +85,13 @@ def test_settings_that_a_callable_cannot_take_are_named():
         return tuple(map(float, sigmas))
 
     assert module.construct(make, "made", "f", sigmas=["1"]) == (1.0,)
+
+    def switched(on: bool = False) -> bool:
+        return on
+
+    assert module.construct(switched, "made", on=True) and module.construct(list, "list") == []
+    with pytest.raises(UsageError, match="made: on: true or false was expected, not 'no'"):
+        module.construct(switched, "made", on="no")
     for sigmas, cause in ((5, "not iterable"), (["a"], "could not convert")):
         with pytest.raises(UsageError, match=rf"^made does not take these settings \(sigmas: .*\): .*{cause}"):
             module.construct(make, "made", "f", sigmas=sigmas)

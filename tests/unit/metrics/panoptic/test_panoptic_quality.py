@@ -179,7 +179,12 @@ def test_a_folder_of_predictions_is_read_as_its_json_file(tmp_path: Path) -> Non
     for png in (nested / "mine").iterdir():
         png.rename(nested / png.name)
     (nested / "mine").rmdir()
-    assert numbers(measured(truth, nested)) == expected
+    assert numbers(measured(truth, nested)) == numbers(measured(truth, nested / "mine.json")) == expected
+    (tmp_path / "alone").mkdir()
+    alone = tmp_path / "alone" / "mine.json"
+    alone.write_bytes((nested / "mine.json").read_bytes())
+    with pytest.raises(MissingError, match=r"mine.json: its PNGs are neither in a folder mine nor beside it"):
+        measured(truth, alone)
     (nested / "other.json").write_text("{}")
     with pytest.raises(InputError, match=r"nested: holds 2 JSON files \(mine.json, other.json\)"):
         measured(truth, nested)
@@ -242,6 +247,8 @@ SIMPLE = ([[1, 1, 0, 2]], [(1, CAR, 0), (2, SKY, 0)], [[3, 3, 0, 4]], [(3, CAR),
         ("results", lambda c: c["annotations"][0].update(image_id=6), "image 6 is not annotated in .*such as 5"),
         ("results", lambda c: c["annotations"][0].update(image_id="5"), "image '5' is not annotated in .*such as 5"),
         ("results", lambda c: c["annotations"].append(c["annotations"][0]), "image 5 is annotated twice"),
+        ("results", lambda c: c["annotations"].append({**c["annotations"][0], "image_id": 6}),
+         "image 6 has the PNG 5.png of image 5; each has one of its own"),
         ("results", lambda c: c["annotations"][0].update(file_name="../5.png"), "leads out of the folder"),
         ("results", lambda c: c["annotations"][0].pop("file_name"), "missing required field `file_name`"),
         ("truth", lambda c: first(c).pop("area"), "truth.json: image 5: segment 1 has no area; option truth_area"),

@@ -173,6 +173,7 @@ def test_faults_of_wflws_list(tmp_path: Path, text: str, told: str) -> None:
         ("a,b\nc,d\n", "has 2 columns"),
         ("n,a,b,c,d,e\nx.jpg,1,2,3,4\n", r":2: has 5 fields, the heading 6"),
         ("n,a,b,c,d,e\nx.jpg,1,2,3,4,k\n", r":2: a field is no number"),
+        ("a.jpg,1,2,3,4,5\nx.jpg,1,2,3,4,5\n", r":1: is a face and no heading"),
         ("n,a,b,c,d,e\nx.jpg,1,2,3,4,inf\n", r":2: a number is not finite"),
         ("n,a,b,c,d,e\nx.jpg,0,2,3,4,5\n", r":2: scale 0"),
         ("n,a,b,c,d,e\n../x.jpg,1,2,3,4,5\n", r":2: '../x.jpg' is no name"),
@@ -183,6 +184,8 @@ def test_faults_of_a_csv(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "faces.csv").write_text(text)
     with pytest.raises(InputError, match=told):
         read_faces(tmp_path / "faces.csv")
+    with pytest.raises(InputError, match=r"faces.json: is no list of faces; HRNet's"):
+        read_faces(tmp_path / "faces.json")
 
 
 def test_faults_of_predictions(tmp_path: Path) -> None:
@@ -207,12 +210,19 @@ def test_a_shift_of_one_pixel_is_told(tmp_path: Path) -> None:
     points = faces(3, 68)
     path = write(tmp_path / "faces.csv", csv_lines(points, ["1.jpg", "2.jpg", "3.jpg"]))
     assert [note.kind for note in scored(path, points - 1)["notes"]] == ["shifted"]
+    assert [note.kind for note in scored(path, points[..., ::-1])["notes"]] == ["exchanged"]
+    (told,) = scored(path, points / 4)["notes"]
+    assert told.kind == "rescaled" and "4 times as large" in told.what and scored(path, points)["notes"] == []
     assert scored(path, points + np.array([1.0, 0.0]))["notes"] == []
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"normalise": "nose"}, "normalise 'nose'"), ({"thresholds": []}, "thresholds"), ({"thresholds": [1, 1]}, "once")],
+    [
+        ({"normalise": "nose"}, "normalise 'nose'"),
+        ({"thresholds": []}, "thresholds"),
+        ({"thresholds": [1, 1 + 1e-7]}, "once"),
+    ],
 )
 def test_options_say_what_they_take(options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):

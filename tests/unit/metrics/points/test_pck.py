@@ -14,7 +14,8 @@ from hrbench.catalog import datasets
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.datasets.mpii import Mpii
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.skeletons import skeleton_named
+from hrbench.formats.coco.skeletons import COCO_SIGMAS, skeleton_named
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
 from hrbench.metrics.points.keypoint_pck import Pck
 from hrbench.runner.prepare import metric_of
 from hrbench.runner.score import metric_args_of, score_file
@@ -208,6 +209,7 @@ def test_faults_of_rows_are_named(tmp_path: Path, text: str, told: str) -> None:
         ({"reference": "feet"}, "reference 'feet'"),
         ({"thresholds": []}, "thresholds"),
         ({"thresholds": [0.5, 0.5]}, "each once"),
+        ({"thresholds": [0.5, 0.50000001]}, "each once in six digits"),
         ({"thresholds": "0.5"}, "thresholds"),
         ({"curve_size": 0}, "curve_size"),
         ({"curve_steps": 0}, "curve_steps"),
@@ -266,8 +268,38 @@ def test_a_set_without_a_head_has_no_head_segment(tmp_path: Path) -> None:
         scored(tmp_path, PEOPLE, [], reference="head_segment")
     with pytest.raises(UsageError, match="head 'neck': no such joint"):
         scored(tmp_path, PEOPLE, [], reference="head_segment", head=["nose", "neck"])
-    with pytest.raises(UsageError, match="skeleton: it has 14 joints, and sigmas are 17"):
-        scored(tmp_path, PEOPLE, [], reference="head_segment", skeleton="crowdpose")
+    with pytest.raises(UsageError, match="skeleton: crowdpose has 14 joints, and sigmas are 17"):
+        Pck(skeleton="crowdpose", sigmas=COCO_SIGMAS)
+
+
+def test_files_without_images_have_empty_numbers(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text('{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}')
+    (tmp_path / "results.json").write_text("[]")
+    metric = Pck()
+    target = metric.read_target(tmp_path / "truth.json")
+    state = metric.measure(metric.read_predictions(tmp_path / "results.json", target), target)
+    assert {str(one.reason).partition(" that")[0] for one in metric.summarise(state)} == {"no joint is visible"}
+
+
+def test_joints_in_another_order_and_people_that_do_not_count_are_told(tmp_path: Path) -> None:
+    people = [person(1 + n, 7, 100 + 300 * n, num_keypoints=17 * (n > 0)) for n in range(30)]
+    turned = [one | {"keypoints": joints(100 + 300 * n)[:, [1, 0, 2]].ravel().tolist()} for n, one in
+              enumerate([guess(7, 0)] * 30)]  # fmt: skip
+    notes = scored(tmp_path, people, turned)["notes"]
+    assert "y, x" in notes["misread_joints"].what and notes["num_keypoints"].count == 1
+
+
+def test_a_category_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="category 5, asked for, is not among its categories"):
+        scored(tmp_path, PEOPLE, [], category=5)
+
+
+def test_a_skeleton_says_how_many_joints_there_are() -> None:
+    for metric in (Pck, CocoKeypointAP):
+        assert metric(skeleton="crowdpose").sigmas == skeleton_named("crowdpose").sigmas
+        assert metric(skeleton="crowdpose", sigmas=[0.1] * 14).sigmas == (0.1,) * 14
+        with pytest.raises(UsageError, match=r"skeleton \['crowdpose'\]: did you mean crowdpose"):
+            metric(skeleton=["crowdpose"])
 
 
 def test_frames_without_labels_and_people_without_a_seen_joint(tmp_path: Path) -> None:

@@ -159,6 +159,18 @@ def test_joints_in_regions_and_frames_without_annotation_are_left_out(tmp_path: 
     assert told == {"unannotated_frames": 1, "ignored_joints": 15}
 
 
+def test_frames_without_a_prediction_and_heads_without_extent_are_told(tmp_path: Path) -> None:
+    truth = frame([person(100, 100)])
+    truth["annotations"][0]["bbox_head"] = [100, 100, 0, 0]
+    metric = PoseAp()
+    for results, kinds in (([], ["unpredicted_frames", "flat_heads"]), ([guess(100, 100, 0.5)], ["flat_heads"])):
+        paths = write(tmp_path, truth, results)
+        target = metric.read_target(paths[0])
+        poses = metric.read_predictions(paths[1], target)
+        state = metric.measure(poses, target)
+        assert [note.kind for note in metric.input_notes(poses, target, state)] == kinds
+
+
 def test_borders_of_regions_are_not_inside() -> None:
     bow = np.array([[0.0, 0], [4, 4], [4, 0], [0, 4]])  # crosses itself: even-odd
     points = np.array([[0.5, 2.0], [3.5, 2.0], [2.0, 1.0], [2.0, 2.0], [4.0, 2.0], [9.0, 2.0]])
