@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+import sys
 import threading
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of, write_text
-from hrbench.cli.summary import summary_text
+from hrbench.cli.summary import WIDTH, summary_text
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
 from hrbench.types import Event, Note, Result
@@ -37,7 +39,8 @@ def run(args: Namespace, echo: Echo) -> int:
     finally:
         display.close()
     report = _write_reports([folder], suite.table, folder.path, echo, keep=True)
-    echo(summary_text(results, report.leaders, _notes(results), report.page))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+    echo(summary_text(results, report.leaders, _notes(results), report.page, width))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)

@@ -1,6 +1,6 @@
 """What a terminal says at the end of a run: every entry, the best of each data set, what is missing, how much there is.
 
-Nothing is wider than `WIDTH`, except a path or a command, which are never broken.
+Nothing is wider than the terminal, and never wider than `WIDTH`, except a path or a command, which are never broken.
 """
 
 from __future__ import annotations
@@ -17,28 +17,34 @@ from hrbench.types import Measurement, Result
 if TYPE_CHECKING:
     from hrbench.report.summary import Leader
 
-WIDTH = 100
+WIDTH, NARROWEST = 100, 72
 MAX_MISSING = 8
 """How many reasons why something is missing are told."""
 
 
-def summary_text(results: Sequence[Result], leaders: Sequence[Leader], notes: Sequence[str], page: Path) -> str:
+def summary_text(
+    results: Sequence[Result], leaders: Sequence[Leader], notes: Sequence[str], page: Path, width: int = WIDTH
+) -> str:
     """The whole text.
 
     leaders: what the first screen of the report says.
     notes: a line for each.
     page: the report.
+    width: of a line, in characters; at least `NARROWEST` are taken.
     """
     from hrbench.report.summary import counts
 
-    blocks = ["", _entries(results)]
+    width = max(NARROWEST, min(width, WIDTH))
+    blocks = ["", _entries(results, width)]
     more = any(leader.published or leader.change for leader in leaders)
     if more or sum(bool(result.scores) for result in results) > len(leaders):
-        blocks += ["", _best(leaders)]
-    if told := _missing(results):
+        blocks += ["", _best(leaders, width)]
+    if signs := _signs(results, leaders):
+        blocks += ["", *(_wrapped(sign, width) for sign in signs)]
+    if told := _missing(results, width):
         blocks += ["", *told]
     if notes:
-        blocks += ["", *map(_wrapped, notes)]
+        blocks += ["", *(_wrapped(note, width) for note in notes)]
     return "\n".join([*blocks, "", counts(results), f"report: {page}"])
 
 
@@ -54,20 +60,20 @@ def shortened(text: str, width: int) -> str:
     return f"{text[:head]}…{text[len(text) - (width - head - 1) :]}"
 
 
-def _fitted(rows: list[list[str]], shorten: Sequence[int], right: Sequence[int]) -> str:
-    """Rows as aligned text no wider than `WIDTH`: columns that are shortened give way, the widest first.
+def _fitted(rows: list[list[str]], shorten: Sequence[int], right: Sequence[int], width: int) -> str:
+    """Rows as aligned text no wider than so many characters: columns that are shortened give way, the widest first.
 
     shorten: indices of columns of names.
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    over = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+    over = sum(widths) + 2 * (len(widths) - 1) - width
     while over > 0 and (widest := max(shorten, key=lambda i: widths[i])) is not None and widths[widest] > 12:
         widths[widest] -= 1
         over -= 1
-    return columns([[shortened(text, width) for text, width in zip(row, widths, strict=True)] for row in rows], right)
+    return columns([[shortened(text, most) for text, most in zip(row, widths, strict=True)] for row in rows], right)
 
 
-def _entries(results: Sequence[Result]) -> str:
+def _entries(results: Sequence[Result], width: int) -> str:
     """A line for each entry: its first score with its interval, what a pass takes, and how many operations it is."""
     rows = [["entry", "score", "points", "95 % interval", "p50 ms", "GMACs", ""]]
     for result in results:
@@ -80,7 +86,9 @@ def _entries(results: Sequence[Result]) -> str:
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
         rows.append([result.name, first.quantity.label, points, ends, *costs, _limited(result)])
     kept = [i for i in range(7) if i < 4 or any(row[i] for row in rows[1:])]
-    return _fitted([[row[i] for i in kept] for row in rows], [0], [i for i, k in enumerate(kept) if k in (2, 4, 5)])
+    return _fitted(
+        [[row[i] for i in kept] for row in rows], [0], [i for i, k in enumerate(kept) if k in (2, 4, 5)], width
+    )
 
 
 def _cost(result: Result, name: str) -> str:
@@ -111,11 +119,23 @@ def _status(result: Result) -> str:
     return "no score" if result.status == "done" else result.status.replace("_", " ")
 
 
-def _best(leaders: Sequence[Leader]) -> str:
+def _best(leaders: Sequence[Leader], width: int) -> str:
     """A line for each task and data set."""
     titles = [one.subject.partition(", ")[2] for one in leaders]
     told = len({*titles}) == len(titles) and all(titles)  # then the task says nothing more
-    rows = [["data set" if told else "task, data set", "best", "score", "95 %", "p50", "GMACs", "publ.", "Δ", "last"]]
+    rows = [
+        [
+            "data set" if told else "task, data set",
+            "best",
+            "score",
+            "95 % interval",
+            "p50 ms",
+            "GMACs",
+            "publ.",
+            "Δ",
+            "last",
+        ]
+    ]
     for one, title in zip(leaders, titles, strict=True):
         score = " ".join(filter(None, [one.score, one.value]))
         latency = one.latency.text + ("*" if one.latency.unstable else "")
@@ -124,10 +144,20 @@ def _best(leaders: Sequence[Leader]) -> str:
         rows.append([title if told else one.subject, network, score, one.interval, *costs])
     kept = [i for i in range(9) if i < 4 or any(row[i] for row in rows[1:])]
     right = [i for i, k in enumerate(kept) if k > 3]
-    return _fitted([[row[i] for i in kept] for row in rows], [0, 1], right)
+    return _fitted([[row[i] for i in kept] for row in rows], [0, 1], right, width)
 
 
-def _missing(results: Sequence[Result]) -> list[str]:
+def _signs(results: Sequence[Result], leaders: Sequence[Leader]) -> list[str]:
+    """What the star beside a time says, and that the best was sought among entries of one protocol."""
+    costs = [cost for result in results for cost in result.costs]
+    starred = any(one.quantity.name == "latency" and one.conditions.stability == "unstable" for one in costs)
+    told = ["* the machine was disturbed while this was timed: the report says how"] if starred else []
+    if any(one.under for one in leaders):
+        told.append("best: of the entries under one protocol, the one that most of them have")
+    return told
+
+
+def _missing(results: Sequence[Result], width: int) -> list[str]:
     """What is missing or failed, and how to get it; what is to be submitted to a server, and where it lies."""
     from hrbench.report.summary import missing
 
@@ -135,16 +165,16 @@ def _missing(results: Sequence[Result]) -> list[str]:
     every = missing(results)
     for one in every[:MAX_MISSING]:
         names = f"{', '.join(one.entries[:3])}{', ...' if len(one.entries) > 3 else ''}"
-        lines.append(_wrapped(f"missing: {names}: {one.reason}"))
+        lines.append(_wrapped(f"missing: {names}: {one.reason}", width))
     if len(every) > MAX_MISSING:
         lines.append(f"{len(every) - MAX_MISSING} further reasons are in the report")
     for result in results:
         if archive := result.provenance.submission:
             where = Path(result.folder) / archive.file
-            lines.append(_wrapped(f"{result.name}: no public ground truth: submit {where}"))
+            lines.append(_wrapped(f"{result.name}: no public ground truth: submit {where}", width))
     return lines
 
 
-def _wrapped(text: str) -> str:
+def _wrapped(text: str, width: int) -> str:
     text = " ".join(text.split())
-    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -62,10 +62,28 @@ def _table(distance: np.ndarray, mirrored: np.ndarray, visible: np.ndarray, join
         "distance in 0.6 head-box diagonals."
     )
     return AnalysisTable(
-        "joints", "Joints", definition, "", tuple(joints),
+        "joints", "Joints", definition, "", tuple(map(_spelt, joints)),
         ("joints", f"PCKh@{RIGHT:g}", f"PCKh@{FINE:g}", "mirrored", "elsewhere", "median distance"),
         ("count", *("fraction",) * 4, ""), values, reasons, main=1,
     )  # fmt: skip
+
+
+_PARTS = {
+    "ank": "ankle", "kne": "knee", "hip": "hip", "wri": "wrist", "elb": "elbow", "sho": "shoulder",
+    "pelv": "pelvis", "thor": "thorax", "neck": "neck", "head": "head top",
+}  # fmt: skip
+
+
+def _spelt(joint: str) -> str:
+    """The name of one of MPII's joints in words; any other as it is.
+
+    >>> _spelt("rank"), _spelt("thor"), _spelt("left toe")
+    ('right ankle', 'thorax', 'left toe')
+    """
+    side = {"r": "right", "l": "left"}.get(joint[:1], "")
+    if side and joint[1:] in _PARTS:
+        return f"{side} {_PARTS[joint[1:]]}"
+    return _PARTS.get(joint, joint)
 
 
 def _curves(

@@ -64,14 +64,14 @@ class Chosen(NamedTuple):
 
 
 def chosen(table: AnalysisTable, most: int, some: int) -> Chosen:
-    """All rows if they are at most `most`, else `some` of them: the largest counts, or the lowest other numbers."""
+    """All rows if they are at most `most`, else `some` of them: those that weigh most by the main number."""
     every = list(range(len(table.rows)))
     if len(every) <= most:
         return Chosen(every)
     if table.main is None:
         return Chosen(every[:some], "the first", len(every) - some)
     values = table.values[:, table.main]
-    most_first = table.units[table.main] == "count"
+    most_first = _weighs_by_much(table, table.main)
     order = np.argsort(np.where(np.isnan(values), np.inf, -values if most_first else values), kind="stable")
     how = f"the {'largest' if most_first else 'lowest'} {table.columns[table.main]}"
     return Chosen(order[:some].tolist(), how, len(every) - some)
@@ -109,19 +109,34 @@ def confusions(matrix: AnalysisMatrix, most: int) -> list[Confusion]:
     ]
 
 
+_HARM = ("dap", "cost", "gained", "lost", "error", "confus")
+"""Words in headings of fractions that tell harm: of other fractions, such as an AP, the lowest is what to look at."""
+
+
+def _weighs_by_much(table: AnalysisTable, column: int) -> bool:
+    """Whether a large number of a column is what to look at: a count, or a share of harm."""
+    heading = table.columns[column].lower()
+    return table.units[column] == "count" or any(word in heading for word in _HARM)
+
+
 def headline(analysis: Analysis) -> str:
-    """What weighs most in the first table that has bars: "missed costs most"; "" if there is none.
+    """What weighs most in the first table that has bars, such as the dearest error or the worst joint; "" if none does.
 
     >>> values = np.array([[0.01], [0.12]])
     >>> table = AnalysisTable("t", "T", "", "", ("a", "b"), ("dAP",), ("fraction",), values, main=0)
     >>> headline(Analysis("m", 1, {}, (table,)))
     'largest dAP: b, 12.0'
+    >>> right = AnalysisTable("t", "T", "", "", ("hip", "wrist"), ("PCKh@0.5",), ("fraction",), values[::-1], main=0)
+    >>> headline(Analysis("m", 1, {}, (right,)))
+    'lowest PCKh@0.5: wrist, 1.0'
     """
     for one in analysis.sections:
         if isinstance(one, AnalysisTable) and one.main is not None and len(one.rows):
             values = one.values[:, one.main]
             if not (np.nan_to_num(values) > 0).any():
                 return ""
-            row = int(np.nanargmax(values))
-            return f"largest {one.columns[one.main]}: {one.rows[row]}, {texts(one)[row][one.main]}"
+            much = _weighs_by_much(one, one.main)
+            row = int(np.nanargmax(values) if much else np.nanargmin(values))
+            which = "largest" if much else "lowest"
+            return f"{which} {one.columns[one.main]}: {one.rows[row]}, {texts(one)[row][one.main]}"
     return ""

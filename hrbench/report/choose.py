@@ -184,7 +184,8 @@ def _class_table(
     by_class = len(columns) >= networks
     named = [replace(one, label=one.name.partition("/")[2], group="") for one in columns]
     texts = [] if by_class else [ColumnLayout("text", "model"), ColumnLayout("text", "input")]
-    made = replace(table, name=name, title=title, columns=(*texts, *named), published=None)
+    caption = "" if by_class else table.caption
+    made = replace(table, name=name, title=title, caption=caption, columns=(*texts, *named), published=None)
     return replace(made, folded=True, by_class=by_class)
 
 
@@ -230,7 +231,23 @@ def _headline_table(
     title = (dataset_row.title or dataset_row.name) if dataset_row else "Costs"
     name = "-".join(filter(None, [task, dataset or "costs"]))
     source = PublishedLayout(rows=tuple(stated)) if stated else None
-    return TableLayout(name, f"{task.capitalize()}: {title}", tuple(columns), rows, published=source)
+    caption = _units_told(scores, results)
+    return TableLayout(name, f"{task.capitalize()}: {title}", tuple(columns), rows, caption=caption, published=source)
+
+
+def _units_told(columns: Sequence[ColumnLayout], results: Sequence[Result]) -> str:
+    """The unit of scores, in a sentence; which have it if they are of several."""
+    names: dict[str, list[str]] = {}
+    for column in columns:
+        found = (find_measurement(result.scores, column.name, column.metric) for result in results)
+        one = next((score for score in found if score is not None), None)
+        if one is not None:
+            label = column.label or one.quantity.label or column.name
+            names.setdefault(NAMES[one.quantity.unit], []).append(label)
+    if len(names) == 1:
+        return "".join(f"Scores in {unit}." for unit in names if unit)
+    told = (f"{', '.join(dict.fromkeys(labels))} in {unit}" for unit, labels in names.items() if unit)
+    return "; ".join(told) + "." if any(names) else ""
 
 
 def _beside(column: ColumnLayout, stated: Rows) -> ColumnLayout:

@@ -36,6 +36,7 @@ from hrbench.report.scene_svg import inline
 from hrbench.report.summary import Leader, counts, headline, missing
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
+from hrbench.report.table_remarks import MINIATURES
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Measurement, Result
@@ -130,6 +131,7 @@ def render_html(
     facts = _SharedFacts()
     template = _environment().get_template("report.html.j2")
     labels = row_labels(results)
+    all_miniatures = bool(results) and all(is_miniature(result) for result in results)
     css, script = page.text_of("report.css") + page.text_of("explained.css"), page.text_of("report.js")
     script += page.text_of("pictures.js")
     pictures = gallery(results, labels, folder_of) if pictures is None else pictures
@@ -137,13 +139,13 @@ def render_html(
         title=title or layout.title or "Results",
         leaders=summary.leaders(results, tables, replaced) if leaders is None else leaders,
         counts=counts(results),
-        all_miniatures=bool(results) and all(is_miniature(result) for result in results),
+        all_miniatures=all_miniatures,
         made_by=[
             *machines.dates_and_devices(environment),
             *(machines.versions(environment) or [f"hrbench {__version__}"]),
         ],
         version=__version__,
-        tables=tables,
+        tables=[_said_above(table) for table in tables] if all_miniatures else tables,
         headlines={table.name: headline(table) for table in tables},
         plots=drawn.plots,
         gallery=pictures,
@@ -174,6 +176,11 @@ def render_html(
 
 
 @cache
+def _said_above(table: Table) -> Table:
+    """A table whose caption leaves out what the first screen says of all: that these are miniatures."""
+    return replace(table, caption=table.caption.replace(MINIATURES, "").strip())
+
+
 def _environment() -> Environment:
     environment = page.environment()
     environment.globals.update(

@@ -117,7 +117,9 @@ def breakable(text: str, width: float) -> str:
 def _part(part: Fitted) -> str:
     table, line = part.table, PAGE if part.wide else COLUMN
     title = table.title + (f" (part {part.part} of {part.parts})" if part.parts > 1 else "")
-    caption = f"\\textbf{{{breakable(title, line)}.}}" + (f" {breakable(table.caption, line)}" if table.caption else "")
+    caption = f"\\textbf{{{breakable(title, line)}.}}"
+    if table.caption and part.part == 1:  # the further parts need not say it again
+        caption += f" {breakable(table.caption, line)}"
     label = re.sub("[^A-Za-z0-9-]+", "-", table.name) + (f"-{part.part}" if part.part > 1 else "")
     float_ = "table*" if part.wide else "table"
     lines = [
@@ -135,14 +137,16 @@ def _part(part: Fitted) -> str:
     for index, (section, group, row) in enumerate(headed(table.rows)):
         if section:
             lines += [r"\midrule"] if index else []
-            lines += [_across(part, escape(text)) for text in section_lines(part, section)]
+            lines += [_across(part, rf"\textit{{{escape(text)}}}") for text in section_lines(part, section)]
         if group:
             lines += [r"\addlinespace"] if index and not section else []
             lines.append(rf"\multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{\textit{{{escape(group)}}}}} \\")
         lines.append(_line([_cell(row, cell, number) for number, cell in enumerate(row.cells)]))
     lines += [r"\bottomrule", r"\end{tabular}"]
     notes = [rf"\textsuperscript{{{marker(one)}}}\,{breakable(table.footnotes[one], line)}" for one in part.notes]
-    notes += [breakable(text, line) for text in table.remarks] if part.part == part.parts else []
+    if part.part == part.parts and table.remarks:
+        notes += [r"\textit{Of all parts:}"] if part.parts > 1 else []
+        notes += [breakable(text, line) for text in table.remarks]
     if notes:
         lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
         lines += [" \\\\\n".join(notes), r"\end{minipage}"]

@@ -63,6 +63,28 @@ def grouped_rows(rows: Sequence[TableRow]) -> list[TableRow]:
     return [row for name in order for row in _grouped([row for row in rows if row.section == name])]
 
 
+def lettered(rows: Sequence[TableRow], footnotes: Sequence[str]) -> tuple[list[TableRow], tuple[str, ...]]:
+    """Rows and footnotes with these numbered as they are read: row by row, the name first, then the cells.
+
+    >>> rows = [TableRow("a", "measured", (), notes=(1,)), TableRow("b", "measured", (), notes=(0, 1))]
+    >>> rows, notes = lettered(rows, ["of b", "of both"])
+    >>> [row.notes for row in rows], notes
+    ([(0,), (0, 1)], ('of both', 'of b'))
+    """
+    read = [note for row in rows for noted in (row, *row.cells) for note in sorted(noted.notes)]
+    order = list(dict.fromkeys([*read, *range(len(footnotes))]))
+    place = {note: number for number, note in enumerate(order)}
+
+    def placed(notes: Sequence[int]) -> tuple[int, ...]:
+        return tuple(sorted(place[note] for note in notes))
+
+    found = []
+    for row in rows:
+        cells = (replace(cell, notes=placed(cell.notes)) if cell.notes else cell for cell in row.cells)
+        found.append(replace(row, cells=tuple(cells), notes=placed(row.notes)))
+    return found, tuple(footnotes[note] for note in order)
+
+
 def _grouped(rows: Sequence[TableRow]) -> list[TableRow]:
     """Rows of one group together, groups in the order of their first row.
 

@@ -48,6 +48,7 @@ class Leader:
     table: number of the table that has its rows.
     network: with its input; "" if nothing was measured.
     among: of how many comparable rows it is the best, and how many are as good.
+    under: the heading of these rows; "" if all rows of the table are comparable.
     score: name of the main score, with the arrow of its direction.
     value: of the best.
     interval: 95 %, of the value.
@@ -65,6 +66,7 @@ class Leader:
     table: int
     network: str = ""
     among: str = ""
+    under: str = ""
     score: str = ""
     value: str = ""
     interval: str = ""
@@ -182,7 +184,7 @@ class _Leading:
         rivals = [row for row in full if row.cells[index].peers == peers]
         sign = -1 if column.better == "lower" else 1
         best = max(rivals, key=lambda row: sign * row.cells[index].values[0])
-        return self.filled(leader, best, score=score, among=self.among(best, rivals, full, rows))
+        return self.filled(leader, best, score=score, among=self.among(best, rivals, full, rows), under=best.section)
 
     def among(
         self, best: TableRow, rivals: Sequence[TableRow], full: Sequence[TableRow], rows: Sequence[TableRow]
@@ -200,7 +202,7 @@ class _Leading:
             return "comparable with no other"
         under = f", {best.section}" if best.section else ""
         if len(rivals) == 1:
-            return f"{'only one measured' if len(full) == 1 else 'measured alone'}{under}"
+            return f"{'only one measured' if len(full) == 1 else 'only one under its protocol'}{under}"
         alike = [row for row in rivals if row is not best and _is_as_good(row.cells[index], best.cells[index])]
         more = f", {len(alike)} as good" if alike else ""
         return f"best of {len(rivals)}{more}{under}"

@@ -17,7 +17,7 @@ from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
 from hrbench.report.pareto import fronts, legend, main_score, point_of
 from hrbench.report.part_cells import Rank, bound_cell, ranks, spread_cell
 from hrbench.report.published import Rows, find_row, notes_for
-from hrbench.report.row_groups import PUBLISHED, grouped_rows, sections
+from hrbench.report.row_groups import PUBLISHED, grouped_rows, lettered, sections
 from hrbench.report.rows import (
     area,
     family,
@@ -114,14 +114,14 @@ class _Builder:
         if self.layout.published is not None and self.layout.published.show == "all":
             apart = PUBLISHED if any(below) else ""
             rows += [replace(self._published_row(row), section=apart) for row in self.published if row not in linked]
-        rows = grouped_rows(rows)
+        rows, footnotes = lettered(grouped_rows(rows), self.footnotes)
         return Table(
             self.layout.name,
             self.layout.title,
             caption_of(self.layout.caption, self.results),
             tuple(self.shown),
             tuple(rows),
-            tuple(self.footnotes),
+            footnotes,
             tuple(self._remarks(found, linked, rows)),
             tuple(self._remarks(found, linked, rows, short=True)),
             self.layout.notes,

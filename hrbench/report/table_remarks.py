@@ -11,6 +11,7 @@ from hrbench.report.table_cells import Cell, ColumnValue
 from hrbench.report.words import on_images_text
 from hrbench.types import Result
 
+MINIATURES = "Miniatures: small generated data sets and narrow networks; no figure of the real data sets."
 BOLD_COSTS = "Bold compares only costs that were measured under the same conditions."
 
 
@@ -22,7 +23,7 @@ def caption_of(text: str, results: Sequence[Result]) -> str:
         counts = " or ".join(f"{limit:,}" for limit in limits)
         sentences.append(f"Rows limited to {counts} images are not comparable with anything.")
     if any(is_miniature(result) for result in results):
-        sentences.append("Miniatures: small generated data sets and narrow networks; no figure of the real data sets.")
+        sentences.append(MINIATURES)
     return " ".join(" ".join(sentences).split())
 
 

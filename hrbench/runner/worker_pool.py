@@ -239,6 +239,8 @@ class WorkerPool:
             doing = f"prepared image {samples[at_work].path}"
         elif not asked:
             doing = "waited for images"
+        elif self.blocks is not None and any(task.kind == "call" for task in asked):
+            doing = "finished an image"  # calls come first, and the board names no image
         else:
             doing = f"prepared image {asked[0].samples[0][1].path}" if asked[0].samples else "finished an image"
         return EntryError(

@@ -138,6 +138,6 @@ def test_a_damaged_analysis_breaks_no_report_and_says_what_to_do(runs: dict[str,
     assert code == 2 and "is not the file that was stored" in error and "--rescore" in error
     assert main(["report", str(run)]) == 0
     page = (run / "report.html").read_text()
-    (section,) = re.findall(r'<section class="why".*?</section>', page, re.S)
+    (section,) = re.findall(r'<section class="explained".*?</section>', page, re.S)
     assert "is not the file that was stored" in section and section.count("What each type of error costs") > 2
     assert " style=" not in section and "<script" not in section

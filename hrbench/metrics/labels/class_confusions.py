@@ -52,7 +52,8 @@ def confusion_table(matrix: np.ndarray, names: Sequence[str]) -> AnalysisTable:
     return AnalysisTable(
         "confusions", "Largest confusions", definition, "",
         tuple(f"{found[one]} → {found[two]}" for one, two in zip(own.tolist(), other.tolist(), strict=True)),
-        ("of the errors", "of the class", "pixels", "the other way"), ("fraction", "fraction", "count", "count"),
+        ("share of the errors", "share of the class", "pixels", "the other way"),
+        ("fraction", "fraction", "count", "count"),
         values.reshape(len(order), 4), reasons, main=0,
     )  # fmt: skip
 

@@ -176,8 +176,8 @@ def _sizes(objects: np.ndarray, shares: np.ndarray, names: Sequence[str], part: 
 def _between(start: int, end: int) -> str:
     """Areas from SIDES[start]^2 to below SIDES[end]^2 in words."""
     if not start:
-        return f"below {SIDES[end]}^2 px"
-    return f"from {SIDES[start]}^2 px" if end == len(SIDES) else f"{SIDES[start]}^2-{SIDES[end]}^2 px"
+        return f"below {SIDES[end]}² px"
+    return f"from {SIDES[start]}² px" if end == len(SIDES) else f"{SIDES[start]}²-{SIDES[end]}² px"
 
 
 def _absent(values: np.ndarray, reason: str) -> dict[tuple[int, int], str]:

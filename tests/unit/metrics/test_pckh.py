@@ -420,7 +420,7 @@ def test_the_analysis_tells_exchanged_joints_and_is_the_metric_at_each_threshold
     for name in ("mean", "head", "wrist", "ankle"):
         assert line[name.capitalize()][50] == pytest.approx(scores[f"pckh@0.5/{name}"])
     assert line["Mean"][[10, 11]] == pytest.approx([scores["pckh@0.10/mean"], scores["pckh@0.11/mean"]])
-    assert table.rows[15] == "lwri" and table.values[:, 0].tolist() == [4] * 16
+    assert table.rows[15] == "left wrist" and table.values[:, 0].tolist() == [4] * 16
     assert table.values[[10, 15], 3].tolist() == [0.25, 0] and table.values[[10, 15], 4].tolist() == [0, 0.25]
     for joint in range(16):
         row = table.values[joint]

@@ -21,12 +21,12 @@ SAID = "What it means.", "A paper, 2020"
 EVIL = "<b>&\"' class"
 
 
-def analysis(rows: int = 3, classes: int = 4, unit: str = "fraction") -> Analysis:
+def analysis(rows: int = 3, classes: int = 4, unit: str = "fraction", main: str = "IoU") -> Analysis:
     names = tuple(f"{EVIL} {n}" for n in range(rows))
     values = np.stack([np.arange(rows, dtype=float), np.linspace(0.9, 0.1, rows)], 1)
     values[0, 0] = np.nan
     units = ("count", "fraction") if unit == "fraction" else ("count", "count")
-    table = AnalysisTable("t", f"Table {EVIL}", *SAID, names, ("n", "cost"), units, values, {(0, 0): EVIL}, 1)
+    table = AnalysisTable("t", f"Table {EVIL}", *SAID, names, ("n", main), units, values, {(0, 0): EVIL}, 1)
     x = np.linspace(0, 1, 101)
     y = np.stack([1 - x, np.where(x < 0.5, np.nan, x)])
     curves = AnalysisCurves("c", "Curves", *SAID, f"x {EVIL}", "y", ("one", EVIL), x, y, True)
@@ -46,7 +46,7 @@ def stored(folder: Path, name: str, *analyses: Analysis) -> Result:
 
 def section(results: list[Result]) -> str:
     page = render_html(results, choose_layout(results), {}, "", lambda result: Path(result.folder))
-    start = page.index('<section class="why"')
+    start = page.index('<section class="explained"')
     return page[start : page.index("</section>", start)]
 
 
@@ -56,7 +56,7 @@ def test_a_page_shows_numbers_drawings_and_definitions_once(tmp_path: Path):
     assert html.count("<details") == 3  # two entries and the definitions
     assert html.count("What it means.") == 3 and html.count("A paper, 2020") == 3
     assert html.count("<svg") == 2 and " style=" not in html and "<script" not in html and "onerror" not in html
-    assert "<b>" not in html and "largest cost: &lt;b&gt;" in html
+    assert "<b>" not in html and "lowest IoU: &lt;b&gt;" in html
     assert 'class="h9">50' in html and html.count('class="b20"') == 2
     ElementTree.fromstring(f"{html}</section>".replace("&nbsp;", " "))
 
@@ -78,7 +78,7 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path):
 def test_of_long_tables_and_large_matrices_a_choice_is_shown(tmp_path: Path):
     (entry,) = explanations([stored(tmp_path, "a", analysis(80, 80))], ["a"]).entries
     table, curves, matrix = entry.parts
-    assert len(table.rows) == 8 and table.more == "the lowest cost; 72 rows more"
+    assert len(table.rows) == 8 and table.more == "the lowest IoU; 72 rows more"
     assert table.rows[0][1][1].text == "10.0"
     assert [(label, [cell.text for cell in cells]) for label, cells in matrix.rows] == [
         ("k2 → background", ["9", "15.3 %"]),
@@ -89,9 +89,12 @@ def test_of_long_tables_and_large_matrices_a_choice_is_shown(tmp_path: Path):
     assert len(html) < 7000  # of one entry with the definitions
 
 
-@pytest.mark.parametrize(("unit", "first"), [("fraction", 79), ("count", 0)])
-def test_the_lowest_numbers_are_chosen_and_the_largest_counts(unit: str, first: int):
-    table = analysis(80, unit=unit).sections[0]
+@pytest.mark.parametrize(
+    ("unit", "main", "first"),
+    [("fraction", "IoU", 79), ("fraction", "share of the errors", 0), ("fraction", "dAP", 0), ("count", "images", 0)],
+)
+def test_the_lowest_numbers_are_chosen_and_the_largest_counts_and_harms(unit: str, main: str, first: int):
+    table = analysis(80, unit=unit, main=main).sections[0]
     assert isinstance(table, AnalysisTable)
     assert chosen(table, 20, 5).rows[0] == first and chosen(table, 80, 5).rows == list(range(80))
 

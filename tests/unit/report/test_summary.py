@@ -61,7 +61,7 @@ def test_only_rows_of_one_protocol_are_compared():
 
     results = [one("HRNet-W32", 0.5, "detector"), one("HRNet-W48", 0.6, "detector"), one("HRNet-W32", 0.9, "truth")]
     assert best(results)[0].among == "best of 2, boxes detector"
-    assert best([results[0], results[2]])[0].among == "measured alone, boxes detector"
+    assert best([results[0], results[2]])[0].among == "only one under its protocol, boxes detector"
 
 
 def test_each_data_set_has_a_row_and_what_was_not_measured_says_why():

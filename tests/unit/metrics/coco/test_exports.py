@@ -173,6 +173,9 @@ OTHERS = {
         "detection_area",
         *CRITERIA,
         "oks_thresholds",
+        "layout",  # test_own_layouts
+        "missing_box",
+        "skeleton",  # the sigmas of a set by its name
         "frames",
         "unseen",
     },
