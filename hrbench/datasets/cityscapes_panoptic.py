@@ -35,6 +35,7 @@ class CityscapesPanoptic:
     cities: the cities of the split with their numbers of images, which must all be annotated; None for any.
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for the official set; other data must say if a file has such a tag.
+    metric_args: further options of single metrics, by the metric's name, such as {panoptic-quality: {per_class: true}}.
     """
 
     task = "panoptic"
@@ -46,7 +47,9 @@ class CityscapesPanoptic:
         folder: str = "cityscapes",
         cities: Mapping[str, int] | None = None,
         orientation: str | None = None,
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
+        self.metric_args = metric_args or {}
         self.folder, self.split, self.cities = Path(root) / folder, split, cities
         self.orientation: Orientation = checked_orientation(orientation, official=folder == "cityscapes")
 

@@ -41,6 +41,7 @@ class CocoPanoptic:
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
     truth_area, iscrowd: how annotations deviate from COCO's form (`formats.panoptic.files.PanopticForm`).
+    metric_args: further options of single metrics, by the metric's name, such as {panoptic-quality: {per_class: true}}.
     """
 
     task = "panoptic"
@@ -56,7 +57,9 @@ class CocoPanoptic:
         orientation: str | None = None,
         truth_area: Area = "file",
         iscrowd: Literal["file", 0] = "file",
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
+        self.metric_args = metric_args or {}
         self.form = PanopticForm(truth_area, iscrowd)
         self.folder, self.split = Path(root) / folder, split
         if annotations is not None:

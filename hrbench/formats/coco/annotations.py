@@ -129,6 +129,9 @@ class _FederatedCategory(msgspec.Struct):
     supercategory: Any = ""
 
 
+_OF_LVIS = ("neg_category_ids", "not_exhaustive_category_ids", "frequency")
+
+
 class _FederatedListing(msgspec.Struct):
     images: list[_FederatedImage]
     categories: list[_FederatedCategory] = []
@@ -182,7 +185,12 @@ def read_federated(path: Path, form: CocoForm = COCO) -> tuple[InstanceListing, 
 
     Raises MissingError, InputError naming the position of the fault, or an image without name and address.
     """
-    content = _decoded(path, _FederatedListing, form)
+    try:
+        content = _decoded(path, _FederatedListing, form)
+    except InputError as error:
+        if not any(f"field `{key}`" in str(error) for key in _OF_LVIS):
+            raise
+        raise InputError(f"{error}; LVIS needs it, other files are for coco-instances") from None
     images = [
         ListedImage(one.id, file_of(one.file_name, one.coco_url), one.width, one.height) for one in content.images
     ]

@@ -131,7 +131,7 @@ class PoseAp:
         flat = int((judged & (target.head <= 0)).sum())
         told = [
             ("unpredicted_frames", "frames with labelled joints have no prediction", missed, "their joints are missed"),
-            ("flat_heads", "annotated people have a head box without extent", flat, "joints must be exact"),
+            ("flat_heads", "annotated people have a head box without extent", flat, "no joint of theirs can be right"),
             ("unannotated_frames", "predicted people are in frames without an annotation", predictions.outside,
              "they are left out, as in poseval"),
             ("ignored_joints", "predicted joints lie in regions to ignore", predictions.ignored, "they are left out"),

@@ -127,7 +127,10 @@ def without(key: str) -> dict[str, Any]:
     ("content", "message"),
     [
         ({"images": [without("coco_url")]}, "image 9 has no file_name and no coco_url"),
-        ({"images": [without("neg_category_ids")]}, "missing required field `neg_category_ids`"),
+        (
+            {"images": [without("neg_category_ids")]},
+            "`$.images[0]`; LVIS needs it, other files are for",
+        ),
         ({"images": [{**image(9, "val2017"), "coco_url": "http://x/a/../b.jpg"}]}, "leads out of the folder of images"),
         ({"images": []}, "lists no images"),
         ({"categories": []}, "lists no categories"),

@@ -23,6 +23,7 @@ from hrbench.datasets.coco_panoptic import CocoPanoptic
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.panoptic.pixels import read_ids
 from hrbench.metrics.panoptic.quality import PanopticQuality
+from hrbench.runner.score import metric_args_of
 
 
 def photo(path: Path, size: tuple[int, int] = (32, 24)) -> None:
@@ -194,3 +195,10 @@ def test_catalog_rows_are_judged_by_panoptic_quality() -> None:
     assert {row.use for row in rows} == {"coco-panoptic", "cityscapes-panoptic"}
     for row in rows:
         assert row.metrics == ("panoptic-quality",) and resolve("hrbench.datasets", row.use).task == row.task
+
+
+def test_options_of_the_metric_are_passed_on(tmp_path: Path) -> None:
+    asked = {"panoptic-quality": {"per_class": True}}
+    for make in (CocoPanoptic, CityscapesPanoptic):
+        assert metric_args_of("panoptic-quality", make(tmp_path, metric_args=asked)) == {"per_class": True}
+        assert metric_args_of("panoptic-quality", make(tmp_path)) == {}
