@@ -239,9 +239,7 @@ class CocoKeypointsDataset:
         user_defined = tuple(name.lower().replace("_", " ").replace("-", " ") for name in names) != NAMES
         what = f"{self.target} has {len(names)} joints that are not COCO's 17 in COCO's order"
         if user_defined and self._sigmas is None:
-            raise UsageError(
-                f"{what}; OKS needs a sigma for each: set dataset.sigmas in the suite, or dataset.skeleton"
-            )
+            raise UsageError(f"{what}; OKS needs a sigma for each: set dataset.sigmas or dataset.skeleton in the suite")
         if user_defined and self._flip_pairs is None:
             raise UsageError(f"{what}: set dataset.flip_pairs in the suite ([] for none)")
         sigmas = tuple(float(s) for s in self._sigmas) if self._sigmas is not None else COCO_SIGMAS
