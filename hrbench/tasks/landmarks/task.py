@@ -22,6 +22,7 @@ from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.landmarks import geometry
 from hrbench.tasks.outputs import OutputMonitor, fetched, real
+from hrbench.tasks.picture_files import write_picture
 from hrbench.types import Item, KeypointScheme, Note, Person, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -151,6 +152,4 @@ class Landmarks:
                 place = (round((x + 0.5) * factor - 0.5), round((y + 0.5) * factor - 0.5))
                 cv2.circle(canvas, place, 3, (255, 255, 255), -1, cv2.LINE_AA)
                 cv2.circle(canvas, place, 2, (60, 130, 245), -1, cv2.LINE_AA)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), canvas, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise EntryError(f"the picture {path} could not be written")
+        write_picture(path, canvas)

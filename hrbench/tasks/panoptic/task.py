@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from hrbench.contracts import HasScheme, Network
@@ -25,6 +24,7 @@ from hrbench.tasks.outputs import real
 from hrbench.tasks.panoptic.fusion import FusedSegments, fused
 from hrbench.tasks.panoptic.protocols import NAMED, Fusion, checked, fed_size
 from hrbench.tasks.panoptic.render import render_segments
+from hrbench.tasks.picture_files import write_picture
 from hrbench.tasks.segmentation import geometry
 from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
 
@@ -164,6 +164,4 @@ class Panoptic:
         """Writes a picture of segments beside their image to `path`, whose suffix says the format."""
         ids, places = rows if rows else (np.zeros((1, 1), np.int64), {})
         picture = render_segments(read_image(sample.path, sample.size, sample.orientation), ids, places, self.scheme)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise EntryError(f"the picture {path} could not be written")
+        write_picture(path, picture)
