@@ -181,6 +181,7 @@ def _said_above(table: Table) -> Table:
     return replace(table, caption=table.caption.replace(MINIATURES, "").strip())
 
 
+@cache  # templates are compiled once in a process
 def _environment() -> Environment:
     environment = page.environment()
     environment.globals.update(

@@ -14,7 +14,16 @@ from hrbench.store.run_folder import RunFolder
 
 def suite(folder: Path, name: str, worse: bool = False) -> Path:
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({"suite": "boundaries", "entries": draw(folder, worse)}))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "suite": "boundaries",
+                "report": {"images": 1},
+                "defaults": {"resamples": 200},
+                "entries": draw(folder, worse),
+            }
+        )
+    )
     return path
 
 
@@ -75,7 +84,7 @@ def test_options_of_single_metrics_are_part_of_the_key_and_of_score(
     assert "0.1 of the diagonal" in second.scores[0].quantity.description
     plain = draw(tmp_path)[1]
     del plain["dataset"]["metric_args"]
-    path.write_text(yaml.safe_dump({"suite": "plain", "entries": [plain]}))
+    path.write_text(yaml.safe_dump({"suite": "plain", "defaults": {"resamples": 200}, "entries": [plain]}))
     assert run(path, "b") == 0
     kept = RunFolder(tmp_path / "a").read("region-streets")
     other = RunFolder(tmp_path / "b").read("region-streets")
@@ -90,6 +99,6 @@ def test_options_of_single_metrics_are_part_of_the_key_and_of_score(
     capsys.readouterr()
     for wrong, says in (({"moiu": {}}, "no metric is called 'moiu'"), ({"cityscapes": {"dise": 1}}, "dise")):
         plain["dataset"]["metric_args"] = wrong
-        path.write_text(yaml.safe_dump({"suite": "plain", "entries": [plain]}))
+        path.write_text(yaml.safe_dump({"suite": "plain", "defaults": {"resamples": 200}, "entries": [plain]}))
         run(path, "c")
         assert says in "".join(capsys.readouterr())

@@ -31,7 +31,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder = tmp_path_factory.mktemp(name)
         modules = [importlib.import_module(f"helpers.drawn.{one.name}") for one in pkgutil.iter_modules(drawn.__path__)]
         entries = [entry for module in modules for entry in module.draw(folder, worse=name == "after")]
-        suite = {"suite": "every", "defaults": {"resamples": 50, "cost": {"latency": False}}, "entries": entries}
+        suite = {
+            "suite": "every",
+            "report": {"images": 1},
+            "defaults": {"resamples": 50, "cost": {"latency": False}},
+            "entries": entries,
+        }
         (folder / "suite.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
         found[name] = folder / "run"
         arguments = [str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(found[name])]

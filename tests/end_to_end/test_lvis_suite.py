@@ -22,7 +22,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for name in ("before", "worse"):
         folder = tmp_path_factory.mktemp(name)
-        suite = {"suite": "lvis", "defaults": {"resamples": 20}, "entries": draw(folder, name == "worse")}
+        suite = {
+            "suite": "lvis",
+            "report": {"images": 1},
+            "defaults": {"resamples": 20},
+            "entries": draw(folder, name == "worse"),
+        }
         (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
         found[name] = folder / "out"
         list(hrbench.run(hrbench.load_suite(folder / "suite.yaml"), found[name], data=folder / "data", verify=True))
@@ -78,7 +83,12 @@ def test_fewer_detections_than_are_judged_are_told_by_check_run_and_report(tmp_p
     small = {"mmdet": {"short": 32, "long": 64}, "plain": {}}
     entry = {"model": model, "dataset": "lvis-v1-val", "metrics": ["lvis-boxes"], "weights": "own"}
     entries = [{**entry, "name": name, "protocol": {"name": name, **small[name]}} for name in told]
-    suite = {"suite": "few", "defaults": {"resamples": 2, "cost": {"latency": False}}, "entries": entries}
+    suite = {
+        "suite": "few",
+        "report": {"images": 1},
+        "defaults": {"resamples": 2, "cost": {"latency": False}},
+        "entries": entries,
+    }
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     out = tmp_path / "out"
     arguments = [str(tmp_path / "suite.yaml"), "--data", str(tmp_path / "data"), "--out", str(out), "--limit", "3"]

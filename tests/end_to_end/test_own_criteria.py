@@ -27,7 +27,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for name in ("before", "worse"):
         folder = tmp_path_factory.mktemp(name)
-        suite = {"suite": "criteria", "defaults": {"resamples": 20}, "entries": draw(folder, name == "worse")}
+        suite = {
+            "suite": "criteria",
+            "report": {"images": 1},
+            "defaults": {"resamples": 20},
+            "entries": draw(folder, name == "worse"),
+        }
         (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
         found[name] = folder / "out"
         list(

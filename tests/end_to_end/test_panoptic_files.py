@@ -20,7 +20,11 @@ from hrbench.types import Result
 def suite(folder: Path, name: str, worse: bool = False, **more: object) -> Path:
     path = folder / f"{name}.yaml"
     entries = [{**entry, **more} for entry in draw(folder, worse)]
-    path.write_text(yaml.safe_dump({"suite": "panoptic", "entries": entries}))
+    path.write_text(
+        yaml.safe_dump(
+            {"suite": "panoptic", "report": {"images": 1}, "defaults": {"resamples": 200}, "entries": entries}
+        )
+    )
     return path
 
 

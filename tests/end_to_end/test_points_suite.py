@@ -20,7 +20,12 @@ def runs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("points")
     for name, worse in (("run", False), ("worse", True)):
         entries = points.draw(folder, worse)
-        suite = {"suite": "points", "defaults": {"resamples": 200, "cost": {"latency": False}}, "entries": entries}
+        suite = {
+            "suite": "points",
+            "report": {"images": 1},
+            "defaults": {"resamples": 200, "cost": {"latency": False}},
+            "entries": entries,
+        }
         (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
         arguments = ["run", str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(folder / name)]
         assert main([*arguments, "--device", "cpu", "--plain", "--in-process"]) == 0

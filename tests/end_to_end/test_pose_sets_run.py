@@ -39,7 +39,12 @@ NO_COSTS = {"parameters": False, "operations": False, "latency": False}
 
 
 def ran(folder: Path, entries: list[dict[str, Any]], out: str = "out") -> Path:
-    suite = {"suite": "poses", "defaults": {"cost": NO_COSTS, "resamples": 100}, "entries": entries}
+    suite = {
+        "suite": "poses",
+        "report": {"images": 1},
+        "defaults": {"cost": NO_COSTS, "resamples": 100},
+        "entries": entries,
+    }
     (folder / "suite.yaml").write_text(json.dumps(suite))
     where = ["--data", str(folder / "data"), "--out", str(folder / out), "--device", "cpu", "--in-process", "--plain"]
     assert main(["run", str(folder / "suite.yaml"), *where]) == 0

@@ -69,8 +69,9 @@ class Bench:
         return self.data / "coco" / "annotations" / "person_keypoints_val2017.json"
 
     def suite(self, text: str, name: str = "suite.yaml") -> Path:
-        path = self.folder / name
-        path.write_text(dedent(text))
+        """A suite file. Of each entry one picture of a kind is drawn, unless the text says how many."""
+        path, text = self.folder / name, dedent(text)
+        path.write_text(text if "report:" in text else f"{text.rstrip()}\nreport: {{images: 1}}\n")
         return path
 
     def arguments(self, suite: Path, *more: str, out: str = "run", apart: bool = False) -> list[str]:
