@@ -72,7 +72,7 @@ def test_a_suite_runs_to_a_report(bench, tiny_suite, capsys):
     assert one.provenance.weights.sha256 and one.provenance.dataset.sha256
     rows = json.loads((run / "entries" / "one" / "predictions.json").read_text())
     assert len(rows) == 16 and set(rows[0]) == {"image_id", "category_id", "keypoints", "score", "center", "scale"}
-    assert len(one.drawings) == 6
+    assert len(one.drawings) == 2
     pictures = [file for drawing in one.drawings for file in (drawing.file, drawing.truth)]
     assert all((Path(one.folder) / file).is_file() for file in pictures)
     assert {drawing.quality_is for drawing in one.drawings} == {CocoKeypointAP.quality_is}

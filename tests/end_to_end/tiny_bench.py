@@ -71,7 +71,8 @@ class Bench:
     def suite(self, text: str, name: str = "suite.yaml") -> Path:
         """A suite file. Of each entry one picture of a kind is drawn, unless the text says how many."""
         path, text = self.folder / name, dedent(text)
-        path.write_text(text if "report:" in text else f"{text.rstrip()}\nreport: {{images: 1}}\n")
+        told = "report:" in text or text.lstrip().startswith("{")
+        path.write_text(text if told else f"{text.rstrip()}\nreport: {{images: 1}}\n")
         return path
 
     def arguments(self, suite: Path, *more: str, out: str = "run", apart: bool = False) -> list[str]:
