@@ -30,15 +30,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A property is tried with the same examples at every run, so that nothing fails by chance. `thorough` draws others each
-# time, and ten times as many. Neither looks at the clock: `deadline` and `too_slow` would fail on a busy machine.
+# time, and ten times as many or more. Neither looks at the clock: `deadline` and `too_slow` would fail on a busy machine.
 CLOCKLESS: dict[str, Any] = {
     "deadline": None,
     "print_blob": True,
     # The folder of a test is the same for all its examples; each writes its files anew.
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 }
+EXAMPLES = 60
 TIMES = 10
-settings.register_profile("ci", derandomize=True, database=None, **CLOCKLESS)
+settings.register_profile("ci", derandomize=True, database=None, max_examples=EXAMPLES, **CLOCKLESS)
 settings.register_profile("thorough", derandomize=False, max_examples=TIMES * 100, **CLOCKLESS)
 settings.load_profile("ci")
 # Recent releases of hypothesis also try the literals of all modules that are imported by then, so that what a test
