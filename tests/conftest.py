@@ -30,7 +30,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A property is tried with the same examples at every run, so that nothing fails by chance. `thorough` draws others each
-# time, and ten times as many or more. Neither looks at the clock: `deadline` and `too_slow` would fail on a busy machine.
+# time, and many more. Neither looks at the clock: `deadline` and `too_slow` would fail on a busy machine.
 CLOCKLESS: dict[str, Any] = {
     "deadline": None,
     "print_blob": True,
