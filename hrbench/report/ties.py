@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from hrbench.core.files import write_whole
 from hrbench.errors import HrbenchError
@@ -76,16 +78,9 @@ def _apart(one: ColumnValue, other: ColumnValue) -> bool:
 def remembered(folder: Path) -> PairedRows:
     """What a former report in this folder computed; nothing if there is none, or its file is damaged."""
     try:
-        stored: Mapping[str, object] = json.loads((folder / FILE).read_bytes())
-        known = {key: None if ends is None else _ends(ends) for key, ends in stored.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return PairedRows(msgspec.json.decode((folder / FILE).read_bytes(), type=dict[str, Interval | None]))
+    except (OSError, msgspec.MsgspecError):
         return PairedRows()
-    return PairedRows(known)
-
-
-def _ends(stored: object) -> Interval:
-    low, high = stored  # type: ignore[misc]
-    return float(low), float(high)
 
 
 def remember(folder: Path, paired: PairedRows) -> None:

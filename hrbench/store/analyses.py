@@ -157,8 +157,12 @@ def fault_of(analysis: Analysis) -> str:
     if not analysis.metric or len(set(keys)) < len(keys) or "" in keys:
         return f"sections need keys of their own, these have {', '.join(map(repr, keys))}"
     for one in analysis.sections:
-        check = _table_fault if isinstance(one, AnalysisTable) else _curves_fault
-        fault = _matrix_fault(one) if isinstance(one, AnalysisMatrix) else check(one)  # type: ignore[arg-type]
+        if isinstance(one, AnalysisTable):
+            fault = _table_fault(one)
+        elif isinstance(one, AnalysisCurves):
+            fault = _curves_fault(one)
+        else:
+            fault = _matrix_fault(one)
         if fault or not one.title:
             return f"section {one.key}: {fault or 'it has no title'}"
     return ""

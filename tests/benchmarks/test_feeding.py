@@ -188,7 +188,7 @@ def whole_image_codes(crops: np.ndarray, boxes: np.ndarray, size: tuple[int, int
     for number, (crop, box) in enumerate(zip(crops, boxes, strict=True)):
         part, left, top = mask_pasting._sampled(crop, box, size)
         canvases[top : top + part.shape[1], left : left + len(part), number] = np.ascontiguousarray(part.T)
-    codes: Any = coco_mask.encode(canvases)  # type: ignore[arg-type]
+    codes: Any = coco_mask.encode(canvases)
     return [{"size": [height, width], "counts": each["counts"].decode("ascii")} for each in codes]
 
 

@@ -59,7 +59,7 @@ def cost(result: Result, name: str) -> Measurement:
 
 def test_every_image_s_count_is_that_of_torch_s_counter(place: Path, results: dict[str, Result]) -> None:
     parts = fed_parts(results["masks"].entry, settings(place))
-    entry = evaluated(parts)  # type: ignore[arg-type]
+    entry = evaluated(parts)
     net, theirs = entry.build().eval(), []
     for sample in entry.samples:
         counter = FlopCounterMode(display=False)
@@ -70,7 +70,7 @@ def test_every_image_s_count_is_that_of_torch_s_counter(place: Path, results: di
     assert flops.samples == tuple(map(float, theirs)) == tuple(2 * count for count in macs.samples)
     assert len({*theirs}) > 1, "images differ in what is found, or this test shows nothing"
     assert flops.value == fmean(theirs) and flops.conditions.spread == pytest.approx(pstdev(theirs))
-    assert macs.value is not None and macs.value < cost(results["masks"], "macs").value  # type: ignore[operator]
+    assert macs.value is not None and macs.value < cost(results["masks"], "macs").value
 
 
 def test_weights_are_said_and_decide(place: Path, results: dict[str, Result]) -> None:

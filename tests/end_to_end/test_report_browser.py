@@ -62,7 +62,7 @@ def _draw_side_by_side(folder: Path) -> None:
         for what in ("truth", "0", "1"):
             _draw(folder / "pictures" / f"{number}-{what}.jpg", number)
         shown = tuple(NetworkPicture(n, quality + 0.05 * at, f"{number}-{at}.jpg") for at, n in enumerate(names))
-        images.append(SharedImage(number, kind, ("cat", "dog")[number % 2 :], f"{number}-truth.jpg", shown))  # type: ignore[arg-type]
+        images.append(SharedImage(number, kind, ("cat", "dog")[number % 2 :], f"{number}-truth.jpg", shown))
     keys = {name: f"key of {name}" for name in names}
     group = SideBySide(COCO.name, "coco-keypoints", "AP within the image", keys, tuple(images))
     write_side_by_side(folder / "pictures", "key", [group])

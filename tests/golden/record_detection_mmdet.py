@@ -29,7 +29,7 @@ META = ("ori_shape", "img_shape", "scale_factor")
 
 def stand_in() -> None:
     extension = types.ModuleType("mmcv._ext")
-    extension.__getattr__ = lambda name: None  # type: ignore[method-assign]
+    extension.__getattr__ = lambda name: None
     sys.modules["mmcv._ext"] = extension
 
 

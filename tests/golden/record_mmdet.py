@@ -78,9 +78,9 @@ def roi_align_of_mmcv(features: Tensor, rois: Tensor, output: Tensor, *_: Any, *
 
 def stand_in() -> None:
     extension = types.ModuleType("mmcv._ext")
-    extension.nms = nms_of_mmcv  # type: ignore[attr-defined]
-    extension.roi_align_forward = roi_align_of_mmcv  # type: ignore[attr-defined]
-    extension.__getattr__ = lambda name: None  # type: ignore[method-assign]
+    extension.nms = nms_of_mmcv
+    extension.roi_align_forward = roi_align_of_mmcv
+    extension.__getattr__ = lambda name: None
     sys.modules["mmcv._ext"] = extension
 
 
@@ -280,7 +280,7 @@ def main() -> None:
     from mmdet.models.roi_heads.mask_heads import fcn_mask_head
 
     # Both turn to float32 inside, whatever the network computes in.
-    torch.Tensor.float = lambda self: self  # type: ignore[method-assign, assignment]
+    torch.Tensor.float = lambda self: self
     original = fcn_mask_head._do_paste_mask
     fcn_mask_head._do_paste_mask = lambda masks, boxes, *rest, **options: original(
         masks, boxes.to(torch.float32), *rest, **options

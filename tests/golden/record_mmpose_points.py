@@ -25,7 +25,7 @@ def functions() -> ModuleType:
     assert found is not None and found.submodule_search_locations is not None
     folder = Path(found.submodule_search_locations[0]) / "evaluation/functional"
     heatmaps = ModuleType("mmpose.codecs.utils")
-    heatmaps.get_heatmap_maximum = heatmaps.get_simcc_maximum = None  # type: ignore[attr-defined]
+    heatmaps.get_heatmap_maximum = heatmaps.get_simcc_maximum = None
     sys.modules |= {"mmpose": ModuleType("mmpose"), "mmpose.codecs": ModuleType("mmpose.codecs")}
     sys.modules["mmpose.codecs.utils"] = heatmaps
     for name in ("mesh_eval", "keypoint_eval"):

@@ -45,7 +45,7 @@ def three(one: dict[str, float]) -> list[float]:
 
 def recorded(seed: int, folder: Path) -> dict[str, Any]:
     """What panopticapi gives for the data set of a seed."""
-    from panopticapi import evaluation  # type: ignore[import-not-found]
+    from panopticapi import evaluation
 
     made = drawn(seed)
     known = digest(made)  # the evaluation writes areas into what it is given

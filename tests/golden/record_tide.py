@@ -44,8 +44,8 @@ def digest(made: tuple[dict[str, Any], list[dict[str, Any]]]) -> str:
 
 def recorded(seed: int, folder: Path) -> dict[str, Any]:
     """What tidecv gives for the data set of a seed."""
-    from tidecv import TIDE  # type: ignore[import-not-found]
-    from tidecv.datasets import COCO, COCOResult  # type: ignore[import-not-found]
+    from tidecv import TIDE
+    from tidecv.datasets import COCO, COCOResult
 
     made = drawn(seed)
     for name, content in zip(("truth.json", "results.json"), made, strict=True):

@@ -92,7 +92,7 @@ def test_inputs_of_linear_layers_go_from_rows_and_columns_to_channels_first(gold
     crops = np.random.default_rng(0).standard_normal((3, 7, 7, 16))  # as TensorFlow has them
     theirs = crops.reshape(3, -1) @ arrays["detection_head/detection-fc_0/kernel:0"]
     ours = net.get_submodule("box_head.fc")
-    found = torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()).flatten(1) @ ours.weight.T  # type: ignore[operator]
+    found = torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()).flatten(1) @ ours.weight.T
     np.testing.assert_allclose(found.detach().numpy(), theirs, rtol=1e-9)
     scores = arrays["detection_head/detection-scores/kernel:0"]
     np.testing.assert_array_equal(net.state_dict()["box_head.scores.weight"].numpy(), scores.T)

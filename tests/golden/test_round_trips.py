@@ -77,10 +77,10 @@ def parts(net: nn.Module, images: Tensor, fill: Any) -> dict[str, Tensor]:
     if not hasattr(net, "neck"):
         output = net(images)
         return {"first": output[0], "output": output[1]} if isinstance(output, list) else {"output": output}
-    levels = net.neck(net.backbone(images))  # type: ignore[operator]
+    levels = net.neck(net.backbone(images))
     found = {f"neck.{i}": level for i, level in enumerate(levels)}
     dense = net.rpn_head if hasattr(net, "rpn_head") else net.bbox_head
-    for kind, maps in zip(("scores", "boxes", "centreness"), dense(levels), strict=False):  # type: ignore[operator]
+    for kind, maps in zip(("scores", "boxes", "centreness"), dense(levels), strict=False):
         found |= {f"dense.{kind}.{i}": each for i, each in enumerate(maps)}
     for part, size in (("bbox_head", 7), ("mask_head", 14)) if hasattr(net, "roi_head") else ():
         head = getattr(net.roi_head, part)
@@ -247,7 +247,7 @@ def test_torchvisions_first_detectors_have_norms_that_add_nothing_to_the_varianc
     assert notes[0].startswith("norms without eps")
     images = torch.from_numpy(fill.image((1, 3, 64, 96))).float()
     with torch.inference_mode():
-        for expected, level in zip(theirs.backbone(images).values(), ours.backbone(images).values(), strict=True):  # type: ignore[operator]
+        for expected, level in zip(theirs.backbone(images).values(), ours.backbone(images).values(), strict=True):
             agree(level.numpy(), expected.numpy(), float(expected.abs().max()))
 
 
@@ -292,7 +292,7 @@ def test_a_file_of_the_official_detection_code(golden: Any, fill: Any, tmp_path:
     assert notes[0] == "keys renamed from those of HRNet-Object-Detection and mmdetection 1"
     images = torch.from_numpy(fill.image(tuple(record["input_shape"])))
     with torch.inference_mode():
-        levels = net.neck(net.backbone(images))  # type: ignore[operator]
+        levels = net.neck(net.backbone(images))
     for level, expected in zip(levels, record["output"], strict=True):
         np.testing.assert_allclose(fill.sample(level.numpy())["value"], expected["value"], rtol=1e-9, atol=0)
     assert torch.equal(net.state_dict()["roi_head.bbox_head.fc_cls.weight"], state["bbox_head.fc_cls.weight"])

@@ -168,7 +168,7 @@ def test_retinanet_selection(official: dict[str, Any], fill: Any) -> None:
     net = retinanet(Features(maps(fill, "logits_P{}", 9 * classes, 128)), classes=classes).double()
     logits = [2 * each - 2 for each in maps(fill, "logits_P{}", 9 * classes, 128)]
     deltas = [each / 2 for each in maps(fill, "deltas_P{}", 36, 128)]
-    net.head.forward = lambda features: (logits, deltas)  # type: ignore[method-assign]
+    net.head.forward = lambda features: (logits, deltas)
     with torch.inference_mode():
         (found,) = net([torch.zeros(3, *record["image"], dtype=torch.float64)])
     assert len(found["scores"]) == 100

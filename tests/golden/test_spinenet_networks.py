@@ -43,7 +43,7 @@ def network(fill: Any) -> Callable[..., nn.Module]:
 
     def make(variant: str, **choices: str) -> nn.Module:
         with on_meta():
-            net = spinenet(variant, **choices).double().eval()  # type: ignore[arg-type]
+            net = spinenet(variant, **choices).double().eval()
         net.load_state_dict(weights(variant), assign=True)
         return net
 

@@ -25,7 +25,7 @@ def of(name: str, value: float | None, interval: tuple[float, float] | None = No
 
 def spend(name: str, value: float | None, unit: str = "operations", **more: Any) -> Measurement:
     """A cost; other keywords than samples and reason are its conditions."""
-    quantity = Quantity(name, more.pop("label", name), unit, "lower", more.pop("description", ""))  # type: ignore[arg-type]
+    quantity = Quantity(name, more.pop("label", name), unit, "lower", more.pop("description", ""))
     samples, reason, interval = more.pop("samples", ()), more.pop("reason", None), more.pop("interval", None)
     said = Reason(reason) if isinstance(reason, str) else reason
     return Measurement(quantity, value, "", interval, 0, samples, Conditions(**more), said)

@@ -121,7 +121,7 @@ def test_rows_in_another_order_change_no_bit(drawn: Case) -> None:
 
 def test_states_are_plain_data(drawn: Case, tmp_path: Path) -> None:
     state = drawn.measured()
-    np.savez(tmp_path / "states.npz", **state.arrays)  # type: ignore[arg-type]
+    np.savez(tmp_path / "states.npz", **state.arrays)
     with np.load(tmp_path / "states.npz", allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     again = State(state.metric, state.version, json.loads(json.dumps(state.params)), arrays)

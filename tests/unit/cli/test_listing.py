@@ -153,7 +153,7 @@ def test_listing_loads_neither_torch_nor_numpy() -> None:
 
 def test_costs_say_once_what_they_leave_out_and_why_they_have_no_value() -> None:
     def view(name: str, value: float | None, reason: str = "", **conditions: object) -> Measurement:
-        under = Conditions(convention=name, **conditions)  # type: ignore[arg-type]
+        under = Conditions(convention=name, **conditions)
         said = Reason(reason) if reason else None
         return Measurement(Quantity(name, name, "operations", "lower"), value, conditions=under, reason=said)
 

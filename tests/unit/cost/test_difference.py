@@ -85,7 +85,7 @@ def subject(evaluated: Any, inner: Eager, task: str = "classification") -> Any:
 
 def evaluated(dtype: str = "float32") -> Evaluated:
     samples = [Sample(number, Path(f"{number}.png")) for number in range(9)]
-    return Evaluated(Asking(), samples, "drawn", "0123456789abcdef", "own", dtype, lambda: nn.Flatten().eval())  # type: ignore[arg-type]
+    return Evaluated(Asking(), samples, "drawn", "0123456789abcdef", "own", dtype, lambda: nn.Flatten().eval())
 
 
 def test_a_runtime_that_is_off_has_its_difference():

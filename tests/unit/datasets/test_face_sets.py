@@ -23,7 +23,7 @@ def data(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("faces")
     faces.cofw(folder / "cofw/COFW_test_color.mat")
     faces.full_300w(folder / "300w")
-    faces.test_300w(folder / "300w/300W")
+    faces.own_test_300w(folder / "300w/300W")
     return folder
 
 

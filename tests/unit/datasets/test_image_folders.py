@@ -155,7 +155,7 @@ def test_a_damaged_image_is_named(classes: Path) -> None:
 @pytest.mark.parametrize("given", ["imagenet21k", [], 0, ["a", "a"], [1, 2], True])
 def test_classes_that_are_none(tmp_path: Path, given: object) -> None:
     with pytest.raises(UsageError, match="classes"):
-        ImageFolders(tmp_path, classes=given)  # type: ignore[arg-type]
+        ImageFolders(tmp_path, classes=given)
 
 
 def test_imagenets_classes() -> None:

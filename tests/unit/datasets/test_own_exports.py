@@ -42,7 +42,7 @@ def test_names_are_taken_as_windows_takes_them(tmp_path: Path):
     assert [sample.path.name for sample in dataset.samples({})] == ["im4.jpg", "im2.jpg"]
     assert all(sample.path.is_file() and sample.path.parent.name == "shots" for sample in dataset.samples({}))
     with pytest.raises(UsageError, match="paths: posix or windows was expected, not 'dos'"):
-        CocoInstances(tmp_path, paths="dos", **places)  # type: ignore[arg-type]
+        CocoInstances(tmp_path, paths="dos", **places)
 
 
 @pytest.mark.parametrize("name", ["../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "C:\\x.jpg", "..\\x.jpg"])

@@ -103,7 +103,7 @@ def test_data_of_ones_own_lie_where_they_are_said_to(tmp_path: Path) -> None:
     found = metric.read_predictions(tmp_path / "coco/mine/results.json", target)
     assert len(metric.measure(found, target).arrays["image"]) == 5
     with pytest.raises(UsageError, match="truth_area: file or pixels was expected"):
-        CocoPanoptic(tmp_path, truth_area="box")  # type: ignore[arg-type]
+        CocoPanoptic(tmp_path, truth_area="box")
     with pytest.raises(InputError, match="is a folder; COCO annotations are one JSON file"):
         CocoPanoptic(tmp_path, annotations="mine")
 

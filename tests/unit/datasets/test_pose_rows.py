@@ -105,7 +105,7 @@ def test_frames_that_are_not_labelled_are_left_out(tmp_path: Path):
     with pytest.raises(InputError, match="image_id 8 is not among the images of the ground truth"):
         metric.read_predictions(tmp_path / "more.json", target)
     with pytest.raises(UsageError, match="frames: all or labelled was expected, not 'some'"):
-        CocoKeypointAP(frames="some")  # type: ignore[arg-type]
+        CocoKeypointAP(frames="some")
 
 
 def test_the_limbs_that_crowdpose_names_are_not_taken(tmp_path: Path):
@@ -127,6 +127,6 @@ def test_options(tmp_path: Path):
     with pytest.raises(UsageError, match="13 sigmas were given for the 14 joints of the skeleton"):
         _ = CocoKeypointsDataset(tmp_path / "data", **args, sigmas=[0.1] * 13).scheme
     with pytest.raises(UsageError, match="categories: one or all was expected, not 'every'"):
-        CocoKeypointsDataset(tmp_path, categories="every")  # type: ignore[arg-type]
+        CocoKeypointsDataset(tmp_path, categories="every")
     with pytest.raises(UsageError, match="skeleton 'cocoo': did you mean coco"):
         CocoKeypointsDataset(tmp_path, skeleton="cocoo")

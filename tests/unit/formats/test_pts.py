@@ -31,7 +31,7 @@ def test_the_full_set_has_common_and_challenge_and_leaves_training_out(tmp_path:
 
 
 def test_the_test_set_is_found_in_its_folder_and_above(tmp_path: Path) -> None:
-    faces.test_300w(tmp_path / "300W")
+    faces.own_test_300w(tmp_path / "300W")
     for folder, before in ((tmp_path, "300W/"), (tmp_path / "300W", "")):
         read = read_faces(folder)
         assert read.image[0] == f"{before}01_Indoor/000_1" and set(read.subsets) == {"indoor", "outdoor"}
@@ -56,7 +56,7 @@ def test_pixels_count_from_1_unless_said(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         Nme().merge([states[0], states[2]])
     with pytest.raises(UsageError, match="origin"):
-        Nme(origin=2)  # type: ignore[arg-type]
+        Nme(origin=2)
     (tmp_path / "list.csv").write_text("a")
     with pytest.raises(UsageError, match=r"folders of \.pts"):
         read_faces(tmp_path / "list.csv", 0)

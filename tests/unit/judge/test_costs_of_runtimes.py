@@ -27,7 +27,7 @@ def latency(conditions: Conditions) -> Measurement:
     ],
 )
 def test_another_runtime_is_not_compared_unless_it_is_meant(changed: dict[str, object], said: str):
-    other = replace(EAGER, **changed)  # type: ignore[arg-type]
+    other = replace(EAGER, **changed)
     assert said in cost_differences(latency(EAGER), latency(other))
     assert cost_differences(latency(EAGER), latency(other), ["runtime"]) == []
     assert basis_of_cost(EAGER) != basis_of_cost(other)

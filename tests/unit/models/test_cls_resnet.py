@@ -49,4 +49,4 @@ def test_narrower_and_shorter_ones() -> None:
     assert [len(layer) for layer in (net.layer1, net.layer2, net.layer3, net.layer4)] == [1, 2, 1, 2]
     for wrong in ({"planes": (8, 16, 24)}, {"blocks": (1, 0, 1, 1)}, {"stem": 0}):
         with pytest.raises(UsageError, match=f"{next(iter(wrong))} .* each of four layers has at least 1"):
-            cls_resnet(**wrong)  # type: ignore[arg-type]
+            cls_resnet(**wrong)

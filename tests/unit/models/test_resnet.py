@@ -50,7 +50,7 @@ def test_maps_are_torchvisions(dilations: tuple[int, ...], replaced: tuple[bool,
 def test_caffe_moves_the_stride_to_the_first_convolution() -> None:
     with on_meta():
         block = resnet(50, "caffe").layer2[0]
-    assert (block.conv1.stride, block.conv2.stride) == ((2, 2), (1, 1))  # type: ignore[union-attr]
+    assert (block.conv1.stride, block.conv2.stride) == ((2, 2), (1, 1))
 
 
 def test_backbone_and_neck_make_up_the_whole() -> None:

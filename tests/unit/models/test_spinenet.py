@@ -135,7 +135,7 @@ def test_each_block_is_repeated(variant: str) -> None:
 def test_weights_are_drawn_by_fan_in_and_norms_have_the_official_constants() -> None:
     torch.manual_seed(0)
     net, classifier = spinenet("49"), cls_spinenet("49", **TINY)
-    weight = net.blocks["4"].layers[0].conv1.weight  # type: ignore[index, union-attr]
+    weight = net.blocks["4"].layers[0].conv1.weight
     assert weight.std().item() == pytest.approx(1 / math.sqrt(256 * 9), rel=0.01)
     assert weight.abs().max() <= 2 / 0.8796 / math.sqrt(256 * 9)
     constants = [

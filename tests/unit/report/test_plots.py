@@ -102,7 +102,7 @@ def test_costs_that_are_not_comparable_are_joined_by_no_line():
 
 def test_the_front_is_a_stair_of_those_that_are_compared():
     def stairs(points: Sequence[Point], better: str) -> list[Path]:
-        marks = accuracy_against_cost(points, "p", "ms", "AP", better).wide.marks  # type: ignore[arg-type]
+        marks = accuracy_against_cost(points, "p", "ms", "AP", better).wide.marks
         return [
             mark for mark in marks if isinstance(mark, Path) and mark.dash and mark.opacity == 0.5 and mark.width == 0.6
         ]

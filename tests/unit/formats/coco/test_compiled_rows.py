@@ -27,7 +27,7 @@ ROW = {"score": "needed"}
 
 def scores(text: str | bytes) -> list[float]:
     stream = io.BytesIO(text.encode() if isinstance(text, str) else text)
-    return [score for rows in results_rows(stream, ROW) for score in rows.score.tolist()]  # type: ignore[arg-type]
+    return [score for rows in results_rows(stream, ROW) for score in rows.score.tolist()]
 
 
 def of(number: str) -> float:
@@ -115,7 +115,7 @@ def test_blocks_end_anywhere(way, monkeypatch):
     for size in (1, 2, 7, 50, 99):
         monkeypatch.setattr(compiled_rows, "BLOCK_BYTES", size)
         assert scores(text) == [n + 0.123456789 for n in range(40)]
-        rows = annotation_rows(text.encode(), (0, len(text)), ROW)  # type: ignore[arg-type]
+        rows = annotation_rows(text.encode(), (0, len(text)), ROW)
         assert [score for part in rows for score in part.score.tolist()] == [n + 0.123456789 for n in range(40)]
 
 
@@ -218,7 +218,7 @@ def test_files_are_read_alike(way, tmp_path, monkeypatch, seed):
 
                 def read(masks=masks, area=area, truth=truth, results=results):
                     target = instances.read_truth(truth, masks)
-                    return target, instances.read_results(results, target, area)  # type: ignore[arg-type]
+                    return target, instances.read_results(results, target, area)
 
                 one, other = both(monkeypatch, read)
                 assert not isinstance(one, str), one

@@ -99,7 +99,7 @@ def test_a_person_without_a_box_is_refused_or_gets_one_of_the_joints(tmp_path: P
     target = CocoKeypointAP(**args, missing_box="joints").read_target(tmp_path / "val")
     assert target.box.tolist() == [[7.0, 14.0, 26.0, 52.0]]  # 20 x 40 around (20, 40), 1.3 times as large
     with pytest.raises(UsageError, match="layout: coco or ai-challenger or posetrack18 was expected"):
-        CocoForm(layout="mpii")  # type: ignore[arg-type]
+        CocoForm(layout="mpii")
 
 
 def test_sizes_are_those_of_the_files(tmp_path: Path, monkeypatch) -> None:

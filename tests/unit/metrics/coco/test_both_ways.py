@@ -22,9 +22,9 @@ def judged(kind: str, truth: Path, results: Path) -> list[bytes]:
     metric = METRICS[kind]
     target = metric.read_target(truth)
     found = metric.read_predictions(results, target)
-    state = metric.merge([metric.measure(found, target)])  # type: ignore[arg-type]
+    state = metric.merge([metric.measure(found, target)])
     arrays = [f"{name} {array.dtype} {array.shape}".encode() + array.tobytes() for name, array in state.arrays.items()]
-    notes = metric.input_notes(found, target, state)  # type: ignore[arg-type]
+    notes = metric.input_notes(found, target, state)
     numbers = [(score.quantity.name, score.value, score.n) for score in metric.summarise(state, resamples=0)]
     return [*arrays, repr((state.params, notes, numbers)).encode()]
 

@@ -197,7 +197,7 @@ def test_the_ratio_is_in_state_description_and_name_of_the_difference(tmp_path: 
     assert [score.quantity for score in wide.summarise(states[0], 0)] == list(wide.quantities)
     for wrong in (0, -0.1, 1.5, float("nan"), "0.02", True):
         with pytest.raises(UsageError, match="dilation_ratio"):
-            CocoBoundary(dilation_ratio=wrong)  # type: ignore[arg-type]
+            CocoBoundary(dilation_ratio=wrong)
 
 
 def test_parts_merge_in_any_order(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_one_limit_stands_for_the_last() -> None:
     assert "AR300" in [quantity.name for quantity in CocoBoxes(max_detections=300).quantities]
     for wrong in (0, [], [10, 1], [5, 5], True, [1.5]):
         with pytest.raises(UsageError, match="max_detections"):
-            CocoBoxes(max_detections=wrong)  # type: ignore[arg-type]
+            CocoBoxes(max_detections=wrong)
 
 
 def test_the_usual_limits_leave_the_state_as_it_was(written) -> None:

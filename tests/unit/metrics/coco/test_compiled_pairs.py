@@ -21,7 +21,7 @@ def both(monkeypatch: pytest.MonkeyPatch, work) -> tuple[np.ndarray, np.ndarray]
         take(way, monkeypatch)
         found.append(work())
     take("compiled", monkeypatch)
-    return tuple(found)  # type: ignore[return-value]
+    return tuple(found)
 
 
 def all_pairs(many: int, others: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -118,7 +118,7 @@ def test_people_without_a_seen_joint_are_left_out_and_told(written):
     kept = CrowdPoseAP(unseen="keep")
     assert measured(kept, paths)[1].unseen == 0 and "unseen" not in measured(kept, paths)[0].params
     with pytest.raises(UsageError, match="unseen: keep or drop was expected"):
-        CrowdPoseAP(unseen="ignore")  # type: ignore[arg-type]
+        CrowdPoseAP(unseen="ignore")
 
 
 @pytest.mark.parametrize(

@@ -392,9 +392,9 @@ def test_categories_are_listed_with_their_names_and_not_without_end(written) -> 
         with pytest.raises(InputError, match=rf"category {asked[0]}, asked for, is not among its categories {some}$"):
             CocoBoxes(categories=asked).read_target(paths[0])
     with pytest.raises(InputError, match="it is the name of 1, and categories are given by id"):
-        CocoBoxes(categories=["part 1 of a paw"]).read_target(paths[0])  # type: ignore[list-item]
+        CocoBoxes(categories=["part 1 of a paw"]).read_target(paths[0])
     with pytest.raises(UsageError, match="categories 'paw': give a list"):
-        CocoBoxes(categories="paw")  # type: ignore[arg-type]
+        CocoBoxes(categories="paw")
 
 
 def test_an_unknown_category_of_people_is_told_with_the_names_there_are(written) -> None:
@@ -404,7 +404,7 @@ def test_an_unknown_category_of_people_is_told_with_the_names_there_are(written)
     with pytest.raises(InputError, match=r"category 99, asked for, is not among its categories \(\d+ \(paw\), "):
         CocoKeypointAP(category=99).read_target(path)
     with pytest.raises(InputError, match=r"category paw, .*; it is the name of \d+, and categories are given by id"):
-        CocoKeypointAP(category="paw").read_target(path)  # type: ignore[arg-type]
+        CocoKeypointAP(category="paw").read_target(path)
 
 
 def test_a_root_with_annotations_is_not_dropped(written) -> None:

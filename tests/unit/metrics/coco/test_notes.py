@@ -166,7 +166,7 @@ def test_where_areas_of_masks_come_from_is_told(written: Written) -> None:
     alone = [{key: value for key, value in row.items() if key != "bbox"} for row in masks(found)]
     assert told(CocoMasks(), written(truth, alone)) == {}
     with pytest.raises(UsageError, match="detection_area 'boxes': say mask or box"):
-        CocoMasks(detection_area="boxes")  # type: ignore[arg-type]
+        CocoMasks(detection_area="boxes")
 
 
 def people(written: Written, **changes: Any) -> tuple[Path, Path]:

@@ -150,7 +150,7 @@ def analysed(paths, sigmas=None, **options: Any) -> tuple[Analysis, float | None
 
 
 def tables(analysis: Analysis) -> dict[str, AnalysisTable]:
-    return {section.key: section for section in analysis.sections}  # type: ignore[misc]
+    return {section.key: section for section in analysis.sections}
 
 
 def rescored(judge: Slow) -> Slow:

@@ -189,7 +189,7 @@ def test_names_and_options():
     with pytest.raises(UsageError, match="the whole body has 133 joints"):
         WholebodyAP(sigmas=[0.1] * 17)
     with pytest.raises(UsageError, match="detection_area 'all'"):
-        WholebodyAP(detection_area="all")  # type: ignore[arg-type]
+        WholebodyAP(detection_area="all")
 
 
 OWN = {"oks_thresholds": [0.05, 0.3], "recall_thresholds": 11, "areas": {"tiny": [0, 20000]}, "max_detections": [2, 5]}

@@ -150,9 +150,9 @@ def test_the_ratio_is_in_state_and_description(tmp_path: Path) -> None:
         wide.merge(states)
     for wrong in (0, 2, "wide", False, math.inf):
         with pytest.raises(UsageError, match="dilation_ratio"):
-            BoundaryIoU(classes=2, dilation_ratio=wrong)  # type: ignore[arg-type]
+            BoundaryIoU(classes=2, dilation_ratio=wrong)
     with pytest.raises(UsageError, match="say image or group"):
-        BoundaryIoU(classes=2, interval="class")  # type: ignore[arg-type]
+        BoundaryIoU(classes=2, interval="class")
 
 
 def test_edges_of_one_map_by_hand() -> None:

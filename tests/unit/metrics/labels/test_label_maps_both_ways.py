@@ -14,11 +14,11 @@ from hrbench.metrics.labels.mean_iou import MeanIoU
 
 
 def judged(metric: CityscapesIoU | MeanIoU, truth: Path, results: Path) -> list[bytes]:
-    target = metric.read_target(truth)  # type: ignore[assignment]
-    found = metric.read_predictions(results, target)  # type: ignore[arg-type]
-    state = metric.merge([metric.measure(found, target)])  # type: ignore[arg-type]
+    target = metric.read_target(truth)
+    found = metric.read_predictions(results, target)
+    state = metric.merge([metric.measure(found, target)])
     arrays = [f"{name} {array.dtype} {array.shape}".encode() + array.tobytes() for name, array in state.arrays.items()]
-    notes = metric.input_notes(found, target, state)  # type: ignore[arg-type]
+    notes = metric.input_notes(found, target, state)
     numbers = [(score.quantity.name, score.value, score.n) for score in metric.summarise(state, resamples=0)]
     return [*arrays, repr((state.params, notes, numbers)).encode()]
 
@@ -36,7 +36,7 @@ def both(metric: CityscapesIoU | MeanIoU, truth: Path, results: Path, monkeypatc
 @pytest.mark.parametrize("seed", range(8))
 def test_cityscapes(way, seed: int, tmp_path: Path, monkeypatch):
     random_streets.write(tmp_path, seed + 500, scenes=4, labels=[None, 3][seed % 2], evaluated=seed % 3 == 0)
-    metric = CityscapesIoU(labels="ids", interval=("image", "group")[seed % 2])  # type: ignore[arg-type]
+    metric = CityscapesIoU(labels="ids", interval=("image", "group")[seed % 2])
     assert both(metric, tmp_path / "gtFine/val", tmp_path / "results", monkeypatch)
 
 

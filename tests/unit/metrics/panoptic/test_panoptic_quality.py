@@ -135,7 +135,7 @@ def test_of_several_crowds_of_a_category_the_last_counts(tmp_path: Path) -> None
     assert numbers(state)["RQ/car"] == 0.0 == PanopticQuality(True).verify(truth, results)["RQ/car"]
     other = scene(tmp_path / "other", own, [crowds[1], crowds[0], crowds[2]], found, [(4, CAR)])
     assert numbers(other)["RQ/car"] is None
-    notes = {note.kind: note for note in PanopticQuality().input_notes(None, None, state)}  # type: ignore[arg-type]
+    notes = {note.kind: note for note in PanopticQuality().input_notes(None, None, state)}
     assert notes["crowds_of_one_category"].count == 1
 
 
@@ -144,7 +144,7 @@ def test_the_area_of_the_file_is_taken_and_told(tmp_path: Path) -> None:
     truth, results = files(tmp_path, own, [(1, CAR, 0)], found, [(3, CAR)], area={1: 3})
     state = measured(truth, results)
     assert numbers(state)["SQ/car"] == pytest.approx(2 / 3) == PanopticQuality(True).verify(truth, results)["SQ/car"]
-    notes = {note.kind: note for note in PanopticQuality().input_notes(None, None, state)}  # type: ignore[arg-type]
+    notes = {note.kind: note for note in PanopticQuality().input_notes(None, None, state)}
     assert (notes["larger_areas"].count, notes["larger_areas"].option) == (1, "truth_area: pixels")
     counted = PanopticQuality(True, truth_area="pixels")
     state = measured(truth, results, counted)
@@ -155,7 +155,7 @@ def test_the_area_of_the_file_is_taken_and_told(tmp_path: Path) -> None:
 def test_an_annotated_segment_without_a_pixel_is_missed_and_told(tmp_path: Path) -> None:
     state = scene(tmp_path, [[1, 1]], [(1, CAR, 0), (2, CAR, 0)], [[3, 3]], [(3, CAR)])
     assert numbers(state)["RQ/car"] == pytest.approx(1 / 1.5)
-    assert [note.kind for note in PanopticQuality().input_notes(None, None, state)] == ["empty_segments"]  # type: ignore[arg-type]
+    assert [note.kind for note in PanopticQuality().input_notes(None, None, state)] == ["empty_segments"]
 
 
 # --- classes, files -------------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_options_allow_what_they_say(tmp_path: Path) -> None:
     assert metric.verify(truth, results)["PQ"] == expected["PQ"]
     for wrong in ({"truth_area": "box"}, {"iscrowd": 1}):
         with pytest.raises(UsageError, match="was expected, not"):
-            PanopticQuality(**wrong)  # type: ignore[arg-type]
+            PanopticQuality(**wrong)
 
 
 def test_another_size_is_refused(tmp_path: Path) -> None:

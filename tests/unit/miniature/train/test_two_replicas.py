@@ -91,8 +91,8 @@ def test_a_part_that_one_half_does_not_use_counts_as_zero_there(used: int) -> No
     net = nn.ModuleDict({"body": nn.Linear(2, 1), "head": nn.Linear(1, 1)})
 
     def loss(net: nn.Module, half: list[int]) -> Tensor:
-        features = net["body"](torch.ones(1, 2))  # type: ignore[index]
-        return net["head"](features).sum() if half == [used] else features.sum()  # type: ignore[index]
+        features = net["body"](torch.ones(1, 2))
+        return net["head"](features).sum() if half == [used] else features.sum()
 
     alone = copy.deepcopy(net)
     (0.5 * (loss(alone, [0]) + loss(alone, [1]))).backward()

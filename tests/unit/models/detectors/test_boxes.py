@@ -119,7 +119,7 @@ def test_an_empty_box_has_a_pixel_under_mmdet_1_alone() -> None:
 
 def test_an_unknown_convention_names_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"'mmdet2'.*mmdet3, mmdet1"):
-        extent("mmdet2")  # type: ignore[arg-type]
+        extent("mmdet2")
 
 
 @pytest.mark.parametrize("convention", BOTH)

@@ -80,7 +80,7 @@ def test_what_is_found_is_in_the_image(convention: Any, dtype: torch.dtype) -> N
     torch.manual_seed(0)
     net = fcos(Level(), classes=3, convention=convention).eval().to(dtype)
     nn.init.normal_(net.bbox_head.conv_cls.weight, std=0.2)
-    nn.init.zeros_(net.bbox_head.conv_cls.bias)  # type: ignore[arg-type]
+    nn.init.zeros_(net.bbox_head.conv_cls.bias)
     generator = torch.Generator().manual_seed(1)
     images = [torch.randn(3, h, w, generator=generator).to(dtype) for h, w in ((64, 96), (50, 70))]
     with torch.inference_mode():
@@ -104,6 +104,6 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match=r"fcos: the backbone Conv2d has channels \(\)"):
         fcos(nn.Conv2d(1, 1, 1))
     with pytest.raises(UsageError, match="convention 'mmdet2'"):
-        fcos(Level(), convention="mmdet2")  # type: ignore[arg-type]
+        fcos(Level(), convention="mmdet2")
     with pytest.raises(UsageError, match="classes 0"):
         fcos(Level(), classes=0)

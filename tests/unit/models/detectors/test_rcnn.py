@@ -226,7 +226,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match=r"Linear has channels \(\)"):
         faster_rcnn(nn.Linear(1, 1))
     with pytest.raises(UsageError, match="convention 'tf'"):
-        faster_rcnn(Pyramid(), convention="tf")  # type: ignore[arg-type]
+        faster_rcnn(Pyramid(), convention="tf")
     with pytest.raises(UsageError, match="mask_rcnn: classes 0"):
         mask_rcnn(Pyramid(), classes=0)
     with pytest.raises(UsageError, match="no images"):

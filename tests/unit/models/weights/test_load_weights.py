@@ -124,7 +124,7 @@ def test_some_counters_missing_is_an_error(tmp_path: Path) -> None:
 
 
 def test_save_takes_channels_last_and_tied_tensors_and_leaves_no_partial_file(tmp_path: Path) -> None:
-    net = small().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = small().to(memory_format=torch.channels_last)
     tied = net.state_dict()["1.weight"]
     save({**net.state_dict(), "tied": tied}, tmp_path / "deep" / "w.safetensors")
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["w.safetensors"]

@@ -299,7 +299,7 @@ def test_half_precision_and_a_network_without_parameters(sample: Sample) -> None
     net.weight = nn.Parameter(torch.zeros(1, dtype=torch.float16))
     (row,) = rows_of(task_for(), sample, net)
     assert net.given[0][0].dtype == torch.float16 and coco_mask.area(row["segmentation"]) == 200
-    assert len(rows_of(task_for(), sample, lambda images: [found([0])] * len(images))) == 1  # type: ignore[arg-type]
+    assert len(rows_of(task_for(), sample, lambda images: [found([0])] * len(images))) == 1
 
 
 def test_a_truncated_image_is_named(sample: Sample) -> None:

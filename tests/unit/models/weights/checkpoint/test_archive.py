@@ -34,7 +34,7 @@ def plain_tensors() -> dict[str, Tensor]:
     base = torch.arange(60.0)
     found = {
         "transposed": base.view(6, 10).t(),
-        "channels last": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        "channels last": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),
         "slice": base[7:31:3],
         "tied": base,
         "expanded": torch.ones(1, 3).expand(5, 3),
@@ -46,7 +46,7 @@ def plain_tensors() -> dict[str, Tensor]:
         "conjugate": torch.randn(3, dtype=torch.complex64).conj(),
         "negative": torch.randn(3, dtype=torch.complex64).conj().imag,
     }
-    found["with attributes"].mine = "x"  # type: ignore[attr-defined]
+    found["with attributes"].mine = "x"
     for dtype in (
         torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
         torch.bool, torch.complex128,
