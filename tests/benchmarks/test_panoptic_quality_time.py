@@ -29,7 +29,7 @@ def regions(rng: np.random.Generator, seeds: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Files of 500 images with 10 segments each; 25 pairs of PNGs are drawn, and each is that of 20 images."""
+    """Files of 500 images with 10 segments each; 25 pairs of PNGs are drawn, and 20 images have links to each."""
     folder, rng = tmp_path_factory.mktemp("panoptic"), np.random.default_rng(0)
     categories = [{"id": one + 1, "name": f"class {one}", "isthing": int(one < 80)} for one in range(133)]
     drawn = []
@@ -40,7 +40,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             (folder / which).mkdir(exist_ok=True)
             ids = rng.choice(1 << 24, SEGMENTS, replace=False)
             where = regions(rng, seeds + rng.normal(0, moved, seeds.shape))
-            random_panoptic.save(folder / which / f"{number}.png", ids[where])
+            made = folder / which / f"{number}.png"
+            random_panoptic.save(made, ids[where])
+            for image in range(number + DRAWN, IMAGES, DRAWN):
+                made.with_name(f"{image}.png").hardlink_to(made)
             here = np.bincount(where.ravel(), minlength=SEGMENTS)
             rows.append([(int(ids[one]), int(area), one) for one, area in enumerate(here.tolist()) if area])
         drawn.append((rows, rng.choice(133, SEGMENTS)))
@@ -52,7 +55,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
                 {"id": one, "category_id": int(category[place]) + 1, "area": area, "iscrowd": 0}
                 for one, area, place in rows[at]
             ]
-            annotations.append({"image_id": image, "file_name": f"{image % DRAWN}.png", "segments_info": info})
+            annotations.append({"image_id": image, "file_name": f"{image}.png", "segments_info": info})
         content = {"annotations": annotations, "categories": categories}
         (folder / f"{which}.json").write_text(json.dumps(content))
     return folder / "truth.json", folder / "results.json"

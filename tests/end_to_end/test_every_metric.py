@@ -8,9 +8,10 @@ import math
 import pkgutil
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
+import drawn_suites
 import pytest
-import yaml
 from helpers import drawn
 
 from hrbench.cli.command_line import main
@@ -25,23 +26,12 @@ MINIATURES = {"cityscapes", "miou", "mpii-pckh", "topk"}
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Run folders of the same suite, by predictions as they were and by worse ones."""
-    found = {}
-    for name in ("before", "after"):
-        folder = tmp_path_factory.mktemp(name)
-        modules = [importlib.import_module(f"helpers.drawn.{one.name}") for one in pkgutil.iter_modules(drawn.__path__)]
-        entries = [entry for module in modules for entry in module.draw(folder, worse=name == "after")]
-        suite = {
-            "suite": "every",
-            "report": {"images": 1},
-            "defaults": {"resamples": 50, "cost": {"latency": False}},
-            "entries": entries,
-        }
-        (folder / "suite.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
-        found[name] = folder / "run"
-        arguments = [str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(found[name])]
-        assert main(["run", *arguments, "--device", "cpu", "--plain", "--in-process"]) == 0
-    return found
+    return drawn_suites.before_and_worse(tmp_path_factory, draw_all, resamples=50, cost={"latency": False})
+
+
+def draw_all(folder: Path, worse: bool) -> list[dict[str, Any]]:
+    modules = [importlib.import_module(f"helpers.drawn.{one.name}") for one in pkgutil.iter_modules(drawn.__path__)]
+    return [entry for module in modules for entry in module.draw(folder, worse)]
 
 
 def test_every_metric_has_an_entry_and_each_number_a_value_with_an_interval_or_a_reason(runs) -> None:
@@ -65,16 +55,16 @@ def test_one_report_shows_all(runs) -> None:
 
 
 def test_worse_predictions_are_told_by_one_comparison_and_blocked_by_one_gate(runs, monkeypatch, capsys) -> None:
-    before, after = str(runs["before"]), str(runs["after"])
-    assert main(["compare", before, after, "--replicates", "2000"]) == 0
+    before, worse = str(runs["before"]), str(runs["worse"])
+    assert main(["compare", before, worse, "--replicates", "2000"]) == 0
     told = capsys.readouterr().out
     entries = [result.name for result in RunFolder(runs["before"]).results()]
     assert all(name in told for name in entries)
     # Of 37 required numbers each takes 14,000 replicates or more for its place in the family: here a few are enough.
     monkeypatch.setattr(paired, "MONTE_CARLO_ERRORS", 1)
     monkeypatch.setattr(paired, "MOST", 3 * paired.BLOCK)
-    assert main(["gate", after, "--against", before]) == 1
-    values = json.loads((runs["after"] / "gate.json").read_text())
+    assert main(["gate", worse, "--against", before]) == 1
+    values = json.loads((runs["worse"] / "gate.json").read_text())
     required = [row for row in values["comparison"]["rows"] if row["tier"] == "required"]
     assert {row["entry"] for row in required} == set(entries)
     # looser thresholds than COCO's leave some too close to call on so few images

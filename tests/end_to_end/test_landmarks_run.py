@@ -8,10 +8,9 @@ import cv2
 import drawn_faces as faces
 import numpy as np
 import pytest
-import yaml
+from drawn_suites import run, written
 
 import hrbench
-from hrbench.cli.command_line import main
 from hrbench.tasks.landmarks import geometry
 
 NETWORK = '''
@@ -57,37 +56,31 @@ def folder(tmp_path_factory) -> Path:
             lines.append(",".join(map(str, (f"{number}.png", 0.64, *centre, *points.ravel().tolist()))))
     heading = ",".join(f"column_{place}" for place in range(140))
     (folder / "data/300w/face_landmarks_300w_valid.csv").write_text("\n".join([heading, *lines]))
-    suite = {
-        "suite": "faces",
-        "defaults": {"resamples": 20, "cost": {"latency": False}},
-        "entries": [
-            {
-                "name": "bright",
-                "model": {"use": "nets:bright", "task": "landmarks", "input": [256, 256], "colour": "rgb"},
-                "dataset": "300w-valid",
-                "weights": "own",
+    entries = [
+        {
+            "name": "bright",
+            "model": {"use": "nets:bright", "task": "landmarks", "input": [256, 256], "colour": "rgb"},
+            "dataset": "300w-valid",
+            "weights": "own",
+        },
+        {
+            "name": "inside",
+            "model": {
+                "use": "nets:bright",
+                "args": {"landmarks": 29},
+                "task": "landmarks",
+                "input": [256, 256],
+                "colour": "rgb",
             },
-            {
-                "name": "inside",
-                "model": {
-                    "use": "nets:bright",
-                    "args": {"landmarks": 29},
-                    "task": "landmarks",
-                    "input": [256, 256],
-                    "colour": "rgb",
-                },
-                "dataset": "cofw-test",
-                "weights": "own",
-            },
-            {"name": "beside", "predictions": "beside.npy", "dataset": "300w-full-pts"},
-        ],
-    }
+            "dataset": "cofw-test",
+            "weights": "own",
+        },
+        {"name": "beside", "predictions": "beside.npy", "dataset": "300w-full-pts"},
+    ]
     faces.cofw(folder / "data/cofw/COFW_test_color.mat")
     beside = faces.full_300w(folder / "data/300w")
     np.save(folder / "beside.npy", np.array([*beside.values()]) + 1)
-    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
-    arguments = ["run", str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(folder / "run")]
-    assert main([*arguments, "--device", "cpu", "--plain", "--in-process"]) == 0
+    assert run(written(folder, entries, resamples=20, cost={"latency": False}), "run") == 0
     return folder
 
 

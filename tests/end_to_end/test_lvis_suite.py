@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import drawn_suites
 import pytest
-import yaml
 from drawn.lvis import IMAGES, draw
 
 import hrbench
-from hrbench.cli.command_line import main
 from hrbench.core.import_path import importable
 from hrbench.runner.check_network import check_network
 from hrbench.runner.prepare import assemble
@@ -18,20 +17,7 @@ from hrbench.runner.settings import Settings
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Run folders of predictions, and of worse ones."""
-    found = {}
-    for name in ("before", "worse"):
-        folder = tmp_path_factory.mktemp(name)
-        suite = {
-            "suite": "lvis",
-            "report": {"images": 1},
-            "defaults": {"resamples": 20},
-            "entries": draw(folder, name == "worse"),
-        }
-        (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
-        found[name] = folder / "out"
-        list(hrbench.run(hrbench.load_suite(folder / "suite.yaml"), found[name], data=folder / "data", verify=True))
-    return found
+    return drawn_suites.before_and_worse(tmp_path_factory, draw, "--verify", resamples=20)
 
 
 def test_the_reference_gives_the_same_numbers(runs: dict[str, Path]) -> None:
@@ -83,21 +69,13 @@ def test_fewer_detections_than_are_judged_are_told_by_check_run_and_report(tmp_p
     small = {"mmdet": {"short": 32, "long": 64}, "plain": {}}
     entry = {"model": model, "dataset": "lvis-v1-val", "metrics": ["lvis-boxes"], "weights": "own"}
     entries = [{**entry, "name": name, "protocol": {"name": name, **small[name]}} for name in told]
-    suite = {
-        "suite": "few",
-        "report": {"images": 1},
-        "defaults": {"resamples": 2, "cost": {"latency": False}},
-        "entries": entries,
-    }
-    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
-    out = tmp_path / "out"
-    arguments = [str(tmp_path / "suite.yaml"), "--data", str(tmp_path / "data"), "--out", str(out), "--limit", "3"]
+    suite = drawn_suites.written(tmp_path, entries, resamples=2, cost={"latency": False})
     checked = []
     with importable(tmp_path):  # what `hrbench check` says of each entry, without a process
-        for entry in hrbench.load_suite(tmp_path / "suite.yaml").entries:
+        for entry in hrbench.load_suite(suite).entries:
             settings = Settings(data=tmp_path / "data")
             checked += [*assemble(entry, settings).notes, *check_network(entry, settings)]
-    assert main(["run", *arguments, "--device", "cpu", "--plain", "--in-process"]) == 0
+    assert drawn_suites.run(suite, "out", "--limit", "3") == 0
     run, page = capsys.readouterr().out, (tmp_path / "out/report.html").read_text()
     for result in hrbench.load(tmp_path / "out"):
         sentence = told[result.name]

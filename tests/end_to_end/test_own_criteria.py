@@ -8,9 +8,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import drawn_suites
 import numpy as np
 import pytest
-import yaml
 from drawn.criteria import OTHERS, draw
 
 import hrbench
@@ -23,24 +23,7 @@ from hrbench.store.run_folder import RunFolder
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Run folders of predictions, and of worse ones."""
-    found = {}
-    for name in ("before", "worse"):
-        folder = tmp_path_factory.mktemp(name)
-        suite = {
-            "suite": "criteria",
-            "report": {"images": 1},
-            "defaults": {"resamples": 20},
-            "entries": draw(folder, name == "worse"),
-        }
-        (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
-        found[name] = folder / "out"
-        list(
-            hrbench.run(
-                hrbench.load_suite(folder / "suite.yaml"), found[name], data=folder / "data", verify=name == "before"
-            )
-        )
-    return found
+    return drawn_suites.before_and_worse(tmp_path_factory, draw, "--verify", resamples=20)
 
 
 def test_the_reference_gives_the_same_numbers(runs: dict[str, Path]) -> None:

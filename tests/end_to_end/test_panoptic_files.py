@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from drawn.panoptic import draw
+from drawn_suites import run, written
 
 from hrbench.cli.command_line import main
 from hrbench.store.run_folder import RunFolder
@@ -18,19 +18,7 @@ from hrbench.types import Result
 
 
 def suite(folder: Path, name: str, worse: bool = False, **more: object) -> Path:
-    path = folder / f"{name}.yaml"
-    entries = [{**entry, **more} for entry in draw(folder, worse)]
-    path.write_text(
-        yaml.safe_dump(
-            {"suite": "panoptic", "report": {"images": 1}, "defaults": {"resamples": 200}, "entries": entries}
-        )
-    )
-    return path
-
-
-def run(path: Path, out: str, *more: str) -> int:
-    folder = path.parent
-    return main(["run", str(path), "--data", str(folder / "data"), "--out", str(folder / out), "--plain", *more])
+    return written(folder, [{**entry, **more} for entry in draw(folder, worse)], name, resamples=200)
 
 
 def stored(folder: Path, layout: str) -> Result:

@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import yaml
 from drawn.panoptic import draw
+from drawn_suites import run, written
 
 import hrbench
-from hrbench.cli.command_line import main
 from hrbench.formats.panoptic.files import read_results, read_truth
 from hrbench.formats.panoptic.pixels import read_ids
 from hrbench.runner.prepare import assemble, load_network
@@ -54,11 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "protocol": {"threshold": 0.3, "overlap": 0.1},
         "cost": {"latency": {"mode": "smoke"}},
     }
-    suite = {"suite": "panoptic", "defaults": {"resamples": 20}, "entries": [entry]}
-    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
-    where = [str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(folder / "out")]
-    how = ["--limit", str(IMAGES), "--verify", "--device", "cpu", "--plain", "--in-process"]
-    assert main(["run", *where, *how]) == 0
+    assert run(written(folder, [entry], resamples=20), "out", "--limit", str(IMAGES), "--verify") == 0
     return folder
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import drawn_suites
 import pytest
-import yaml
 from drawn import points
 
 import hrbench
@@ -19,16 +19,7 @@ def runs(tmp_path_factory) -> Path:
     """One suite with the same annotations twice: `run` and, with worse predictions, `worse`."""
     folder = tmp_path_factory.mktemp("points")
     for name, worse in (("run", False), ("worse", True)):
-        entries = points.draw(folder, worse)
-        suite = {
-            "suite": "points",
-            "report": {"images": 1},
-            "defaults": {"resamples": 200, "cost": {"latency": False}},
-            "entries": entries,
-        }
-        (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
-        arguments = ["run", str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(folder / name)]
-        assert main([*arguments, "--device", "cpu", "--plain", "--in-process"]) == 0
+        assert drawn_suites.run(drawn_suites.written(folder, points.draw(folder, worse), resamples=200), name) == 0
     return folder
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import drawn_suites
 import numpy as np
 import pytest
 from drawn.pose_sets import SETS, draw
@@ -39,15 +40,7 @@ NO_COSTS = {"parameters": False, "operations": False, "latency": False}
 
 
 def ran(folder: Path, entries: list[dict[str, Any]], out: str = "out") -> Path:
-    suite = {
-        "suite": "poses",
-        "report": {"images": 1},
-        "defaults": {"cost": NO_COSTS, "resamples": 100},
-        "entries": entries,
-    }
-    (folder / "suite.yaml").write_text(json.dumps(suite))
-    where = ["--data", str(folder / "data"), "--out", str(folder / out), "--device", "cpu", "--in-process", "--plain"]
-    assert main(["run", str(folder / "suite.yaml"), *where]) == 0
+    assert drawn_suites.run(drawn_suites.written(folder, entries, cost=NO_COSTS, resamples=100), out) == 0
     return folder / out
 
 
