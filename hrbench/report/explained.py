@@ -1,6 +1,6 @@
 """The report's section on why scores are what they are: of each analysis a compact choice, as plain data and SVG.
 
-Drawings are written here, without Matplotlib, scripts or `style` attributes: a page of a hundred entries has hundreds.
+Drawings are plain SVG without scripts or `style` attributes: a page of a hundred entries has hundreds.
 """
 
 from __future__ import annotations
