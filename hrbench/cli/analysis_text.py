@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hrbench.core import units
+from hrbench.core.shown_text import clean
 from hrbench.report.analysis_view import bars, chosen, confusions, heading, texts
 from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable
 
@@ -153,5 +154,5 @@ def _number(value: float) -> str:
 
 def _cut(text: str, most: int) -> str:
     """A text of one line, at most so long."""
-    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    plain = " ".join(clean(text).split())
     return plain if len(plain) <= most else plain[: most - 1] + "…"

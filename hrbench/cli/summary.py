@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from hrbench.cli import listing
 from hrbench.cli.text import columns
-from hrbench.types import Measurement, Result
+from hrbench.types import Result
 
 if TYPE_CHECKING:
-    from hrbench.report.summary import Leader
+    from hrbench.report.summary import Leader, Spent
 
 WIDTH, NARROWEST = 100, 72
 MAX_MISSING = 8
@@ -75,10 +75,12 @@ def _fitted(rows: list[list[str]], shorten: Sequence[int], right: Sequence[int],
 
 def _entries(results: Sequence[Result], width: int) -> str:
     """A line for each entry: its first score with its interval, what a pass takes, and how many operations it is."""
+    from hrbench.report.summary import spent
+
     rows = [["entry", "score", "points", "95 % interval", "p50 ms", "GMACs", ""]]
     for result in results:
         first = next((score for score in result.scores if score.value is not None), None)
-        costs = [_cost(result, "latency"), _cost(result, "macs")]
+        costs = [_starred(spent(result, "latency")), _starred(spent(result, "macs"))]
         if first is None or first.value is None:
             rows.append([result.name, "", "-", "", *costs, _status(result)])
             continue
@@ -91,16 +93,9 @@ def _entries(results: Sequence[Result], width: int) -> str:
     )
 
 
-def _cost(result: Result, name: str) -> str:
-    """A cost, of several batches at the smallest; with a star if the machine disturbed it."""
-    from hrbench.cost.quantities import described
-
-    found = [one for one in result.costs if one.quantity.name == name and one.value is not None]
-    one: Measurement | None = min(found, key=lambda each: each.conditions.batch or 0, default=None)
-    if one is None or one.value is None:
-        return ""
-    text = listing.show(one.value, one.quantity.unit, own=described(one.quantity).divisor)
-    return text + ("*" if one.conditions.stability == "unstable" else "")
+def _starred(cost: Spent) -> str:
+    """A cost with a star if the machine disturbed it."""
+    return cost.text + ("*" if cost.unstable else "")
 
 
 def _limited(result: Result) -> str:
@@ -138,9 +133,8 @@ def _best(leaders: Sequence[Leader], width: int) -> str:
     ]
     for one, title in zip(leaders, titles, strict=True):
         score = " ".join(filter(None, [one.score, one.value]))
-        latency = one.latency.text + ("*" if one.latency.unstable else "")
         network = one.network or one.reason
-        costs = [latency, one.macs.text, one.published, one.difference, one.change]
+        costs = [_starred(one.latency), one.macs.text, one.published, one.difference, one.change]
         rows.append([title if told else one.subject, network, score, one.interval, *costs])
     kept = [i for i in range(9) if i < 4 or any(row[i] for row in rows[1:])]
     right = [i for i, k in enumerate(kept) if k > 3]

@@ -22,7 +22,7 @@ from types import ModuleType
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "pillow", "pycocotools", "safetensors",
-    "pandas", "matplotlib", "timm", "transformers", "onnxruntime",
+    "pandas", "timm", "transformers", "onnxruntime",
 )  # fmt: skip
 """Packages whose version can change a number or a picture; those not installed are left out."""
 
@@ -54,7 +54,7 @@ def unmet() -> list[str]:
 
 
 def _unmet(module: str, name: str) -> str:
-    from packaging.specifiers import SpecifierSet  # comes with matplotlib, which hrbench needs
+    from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion, Version
 
     loaded, wanted = sys.modules.get(module), _pins().get(name, "")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
-from hrbench.core.collector import PausedCollector
+from hrbench.core.collector import paused_collector
 from hrbench.errors import UsageError
 from hrbench.judge import policies
 from hrbench.judge.accuracy import accuracy_evidence
@@ -25,7 +25,7 @@ from hrbench.statistics import paired
 from hrbench.types import Policy, Result
 
 
-@PausedCollector()
+@paused_collector()
 def compare(
     first: Side,
     second: Side,

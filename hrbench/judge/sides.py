@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from hrbench.core.collector import PausedCollector
+from hrbench.core.collector import paused_collector
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError
 from hrbench.store.integrity import changed_files
@@ -36,7 +36,7 @@ class Side:
     whole: tuple[str, ...] = ()
 
 
-@PausedCollector()
+@paused_collector()
 def read_side(text: str, baselines: Path) -> Side:
     """The side that a person named.
 

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from hrbench.report.scene import Box, Format, Mark, Path, Position, Scene, Words, plain, shaped
+from hrbench.core.units import MINUS
+from hrbench.report.scene import Box, Format, Mark, Path, Position, Scene, Words, cross, plain, shaped
 from hrbench.report.typeface import width
 
 LOG_SPAN = 2.5  # values that span more than this factor lie on a logarithmic axis
+MOST_ROWS = 60
+"""Of a figure with a row for each: more do not fit a page, and the table has all."""
 _GAP = 3.0
 _TICK = 2.5
 
@@ -102,6 +105,33 @@ def chart(
     return Scene(form.width, height, plain(title), (*above, *_frame(area, x, y), *draw(area)))
 
 
+@dataclass(frozen=True, slots=True)
+class Foot:
+    """The axis below rows. marks: its grid, line, numbers and label. height: of the whole drawing."""
+
+    x: AxisScale
+    marks: tuple[Mark, ...]
+    height: float
+
+
+def foot(form: Format, axis: Axis, box: Box) -> Foot:
+    """The axis below rows that stand in a box and share it."""
+    left, top, right, bottom = box
+    font = form.font
+    x = ticks_between(axis, left, right, font, 4 if form.name == "column" else 8)
+    feet = tuple(((x(tick), bottom), (x(tick), bottom + _TICK)) for tick in x.ticks)
+    marks: list[Mark] = [
+        Path(tuple(((x(tick), top), (x(tick), bottom)) for tick in x.ticks), "rule", 0.5),
+        Path((((left, bottom), (right, bottom)), *feet), "ink", 0.6),
+    ]
+    marks += [Words((x(tick), bottom + _TICK + font), text, font, "middle") for tick, text in numbers(x)]
+    label = shortened(plain(axis.label), font, form.width)
+    half = width(label, font) / 2  # below the middle where it has room, else from the edge
+    middle = min(max((left + right) / 2, half), form.width - half)
+    marks.append(Words((middle, bottom + _TICK + 2.4 * font), label, font, "middle"))
+    return Foot(x, tuple(marks), bottom + _TICK + 3 * font)
+
+
 def padded(label: str, values: Sequence[float], before: float, after: float) -> Axis:
     """An axis around values, logarithmic if they span more than `LOG_SPAN`.
 
@@ -186,7 +216,7 @@ def number(value: float) -> str:
     >>> number(1500.0), number(0.25), number(-2.0)
     ('1,500', '0.25', '−2')
     """
-    return f"{value:,.12g}".replace("-", "−")
+    return f"{value:,.12g}".replace("-", MINUS)
 
 
 def numbers(scale: AxisScale) -> list[tuple[float, str]]:
@@ -199,7 +229,7 @@ def numbers(scale: AxisScale) -> list[tuple[float, str]]:
     if scale.logarithmic:
         return list(zip(scale.ticks, texts, strict=True))
     decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
-    return [(tick, f"{tick:,.{decimals}f}".replace("-", "−")) for tick in scale.ticks]
+    return [(tick, f"{tick:,.{decimals}f}".replace("-", MINUS)) for tick in scale.ticks]
 
 
 def _frame(area: Area, x: Axis, y: Axis) -> list[Mark]:
@@ -234,7 +264,7 @@ def legend(form: Format, keys: Sequence[Key]) -> tuple[list[Mark], float]:
     size, sign, gap, height = form.font, 1.9 * form.font, 1.3 * form.font, 1.5 * form.font
     x, y = 0.0, height / 2
     for key in keys:
-        label = _fitting(plain(key.label) or "–", size, form.width - sign)
+        label = shortened(plain(key.label) or "–", size, form.width - sign)
         wide = sign + width(label, size)
         if x and x + wide > form.width:
             x, y = 0.0, y + height
@@ -252,18 +282,12 @@ def _sign(key: Key, at: Position, wide: float, form: Format) -> list[Mark]:
     if key.ring:
         marks.append(shaped("disc", middle, 0.5 * size, stroke="ink", width=0.7))
     if key.crossed:
-        r = 0.26 * size
-        lines = (((middle[0] - r, y - r), (middle[0] + r, y + r)), ((middle[0] - r, y + r), (middle[0] + r, y - r)))
-        marks.append(Path(lines, "ink", 0.9, opacity=key.opacity))
+        marks.append(cross(middle, 0.26 * size, stroke="ink", width=0.9, opacity=key.opacity))
     elif key.shape and key.hollow:
         marks.append(shaped(key.shape, middle, 0.3 * size, fill="paper", stroke=key.colour, width=0.9))
     elif key.shape:
         marks.append(shaped(key.shape, middle, 0.3 * size, fill=key.colour, opacity=key.opacity))
     return marks
-
-
-def _fitting(text: str, size: float, most: float) -> str:
-    return text if width(text, size) <= most else shortened(text, size, most)
 
 
 def shortened(text: str, size: float, most: float) -> str:

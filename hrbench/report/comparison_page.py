@@ -8,7 +8,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from hrbench.core import units
-from hrbench.core.collector import PausedCollector
+from hrbench.core.collector import paused_collector
 from hrbench.judge.gate import Decision
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
@@ -28,7 +28,7 @@ from hrbench.report.page import environment, policy, text_of
 from hrbench.version import __version__
 
 
-@PausedCollector()
+@paused_collector()
 def render_comparison(
     comparison: Comparison, sides: tuple[Side, Side], decision: Decision | None = None, draw: Draw = stored_pictures
 ) -> str:

@@ -47,7 +47,7 @@ def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
             "pictures": _facts({Path(result.folder).parents[1] / FOLDER / INDEX for result in results}),
             "published": _facts(shared("reports/published").glob("*.yaml")),
             "code": _facts(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE),
-            "versions": [__version__, *(installed_version(name) for name in ("jinja2", "numpy", "pandas"))],
+            "versions": [__version__, *(installed_version(name) for name in ("jinja2", "numpy"))],
         }
     )
 

@@ -1,6 +1,6 @@
 """The report's section on why scores are what they are: of each analysis a compact choice, as plain data and SVG.
 
-Drawings are written here, without Matplotlib, scripts or `style` attributes: a page of a hundred entries has hundreds.
+Drawings are plain SVG without scripts or `style` attributes: a page of a hundred entries has hundreds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hrbench.core import units
 from hrbench.core.shown_text import shown
 from hrbench.errors import HrbenchError
 from hrbench.report.analysis_view import bars, chosen, confusions, heading, headline, texts
+from hrbench.report.axes import linear_ticks
 from hrbench.store.analyses import analyses_of
 from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable, Result
 
@@ -188,8 +189,8 @@ def curves_svg(curves: AnalysisCurves) -> str:
     names = ", ".join(curves.names[:LINES])
     title = _escape(f"{curves.title}: {names}")
     found = [f'<svg class="curves" role="img" aria-label="{title}" viewBox="0 0 {_WIDTH} {_HEIGHT}">']
-    across = [(_across(value, x_range), value) for value in _ticks(*x_range)]
-    down = [(_down(value, y_range), value) for value in _ticks(*y_range)]
+    across = [(_across(value, x_range), value) for value in linear_ticks(*x_range, 6)]
+    down = [(_down(value, y_range), value) for value in linear_ticks(*y_range, 6)]
     grid = [f"M{at} {_TOP}V{_HEIGHT - _BOTTOM}" for at, _ in across]
     grid += [f"M{_LEFT} {at}H{_WIDTH - _RIGHT}" for at, _ in down]
     found.append(f'<path class="grid" d="{"".join(grid)}"/>')
@@ -241,15 +242,6 @@ def _range(values: np.ndarray, unit: bool) -> tuple[float, float]:
         return 0.0, 1.0
     low = min(low, 0.0) if low < high else low - 0.5
     return low, high if high > low else low + 1.0
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Three to six round numbers between two ends."""
-    rough = (high - low) / 5
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= rough * (1 - 1e-9))
-    first = np.ceil(low / step - 1e-9)
-    return [float(f"{step * (first + i):.10g}") for i in range(7) if step * (first + i) <= high + step * 1e-9]
 
 
 def _across(value: float, ends: tuple[float, float]) -> int:

@@ -24,7 +24,7 @@ from hrbench.report.figure_set import FOLDER, FigureSet, figure_set, file_stem
 from hrbench.report.former import Replaced
 from hrbench.report.full_tables import full_tables
 from hrbench.report.gallery import Gallery, gallery
-from hrbench.report.grid import Column, Table, TableRow, marker, part_heading, spanning, titled
+from hrbench.report.grid import Table, TableRow, marker
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
@@ -36,6 +36,7 @@ from hrbench.report.scene_svg import inline
 from hrbench.report.summary import Leader, counts, headline, missing
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
+from hrbench.report.table_headings import headings, narrow_headings, narrow_order
 from hrbench.report.table_remarks import MINIATURES
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
@@ -44,26 +45,6 @@ from hrbench.version import __version__
 
 _FILES = (("SVG", ".svg"), ("PDF", ".pdf"), ("SVG", "-column.svg"), ("PDF", "-column.pdf"))
 LOG_BYTES = 1 << 16  # that are read from the end of a log
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """One heading cell.
-
-    label: in full, for screen readers.
-    columns, rows: that it spans.
-    column: index that it sorts by, None for a heading over several columns.
-    first: direction of the first click.
-    """
-
-    text: str
-    label: str
-    columns: int = 1
-    rows: int = 1
-    column: int | None = None
-    first: str = "ascending"
-    description: str = ""
-    numeric: bool = True
 
 
 @dataclass(slots=True)
@@ -205,56 +186,6 @@ def _figure_links(art: Artwork) -> list[tuple[str, str]]:
     """(words, address) of the files of a figure."""
     stem = f"{FOLDER}/{file_stem(art.name)}"
     return [(words, f"{stem}{ending}") for words, ending in _FILES]
-
-
-def headings(columns: Sequence[Column]) -> list[list[Heading]]:
-    """Heading cells, one list for each line: groups, quantities, their parts; only the lines that the table needs."""
-    widths = {column.quantity: sum(c.quantity == column.quantity for c in columns) for column in columns}
-    grouped, parted = any(column.group for column in columns), any(width > 1 for width in widths.values())
-    lines: list[list[Heading]] = [[] for _ in range(1 + grouped + parted)]
-    index = 0
-    for group, run in groupby(columns, key=lambda column: column.group):
-        members = list(run)
-        if group:
-            lines[0].append(Heading(group, group, len(members)))
-        top = 1 if group else 0  # a quantity without a group begins in the line of the groups
-        depth = grouped - top + 1
-        for _, same in groupby(members, key=lambda column: column.quantity):
-            leaves = list(same)
-            if len(leaves) == 1:
-                lines[top].append(_leaf(leaves[0], titled(leaves[0]), index, depth + parted))
-            else:
-                text, told = spanning(leaves[0], leaves), leaves[0].description
-                lines[top].append(Heading(text, leaves[0].heading, len(leaves), depth, description=told))
-                for offset, leaf in enumerate(leaves):
-                    lines[-1].append(_leaf(leaf, part_heading(leaf, leaves), index + offset, 1))
-            index += len(leaves)
-    return lines
-
-
-def narrow_order(table: Table, headline: int | None) -> list[int]:
-    """Indices of a table's columns as a narrow screen shows them: the model, the main score with all its parts, the
-    others; [] if that is their order already.
-    """
-    if headline is None:
-        return []
-    quantity = table.columns[headline].quantity
-    every = range(len(table.columns))
-    main = [index for index in every[1:] if table.columns[index].quantity == quantity]
-    order = [0, *main, *(index for index in every[1:] if index not in main)]
-    return [] if order == list(every) else order
-
-
-def narrow_headings(table: Table, order: Sequence[int]) -> list[list[Heading]]:
-    """The heading cells of columns in another order; they keep the indices of their columns."""
-    lines = headings([table.columns[index] for index in order])
-    return [[one if one.column is None else replace(one, column=order[one.column]) for one in line] for line in lines]
-
-
-def _leaf(column: Column, text: str, index: int, rows: int) -> Heading:
-    numeric = column.part != "text"
-    first = "descending" if column.better == "higher" and numeric else "ascending"
-    return Heading(text, column.full_label, 1, rows, index, first, column.description, numeric)
 
 
 def _body(table: Table) -> list[tuple[str, list[tuple[str, list[TableRow]]]]]:

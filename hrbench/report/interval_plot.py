@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hrbench.report.axes import Axis, AxisScale, Key, legend, numbers, shortened, ticks_between
+from hrbench.report.axes import MOST_ROWS, Axis, AxisScale, Key, foot, legend, shortened
 from hrbench.report.grid import Table, TableRow
 from hrbench.report.scene import Artwork, Format, Mark, Path, Scene, Told, Words, artwork, plain, shaped
 from hrbench.report.summary import headline
 from hrbench.report.typeface import width
-
-MOST_ROWS = 60
-"""Of a figure: more do not fit a page, and the table has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +96,11 @@ def _scene(form: Format, rows: Sequence[_IntervalRow], score: str) -> Scene:
     left = min(names, max(width(plain(row.label), font) for row in rows)) + 8
     ends = [end for row in rows for end in (row.low, row.high, row.published) if end is not None]
     room = 0.06 * (max(ends) - min(ends)) or 0.5
-    low, high, right = min(ends) - room, max(ends) + room, form.width - beside
-    x = ticks_between(Axis(score, low, high), left, right, font, 4 if form.name == "column" else 8)
-    ticks = x.ticks
-    marks: list[Mark] = [*above, Path(tuple(((x(t), top), (x(t), bottom)) for t in ticks), "rule", 0.5)]
-    marks.append(Path((((left, bottom), (right, bottom)), *(((x(t), bottom), (x(t), bottom + 2.5)) for t in ticks)),
-                      "ink", 0.6))  # fmt: skip
-    marks += [Words((x(tick), bottom + 2.5 + font), text, font, "middle") for tick, text in numbers(x)]
-    marks.append(Words(((left + right) / 2, bottom + 2.5 + 2.4 * font), plain(score), font, "middle"))
-    marks += _lines(form, rows, x, top, step, left - 8)
+    axis = Axis(score, min(ends) - room, max(ends) + room)
+    below = foot(form, axis, (left, top, form.width - beside, bottom))
     title = f"{plain(score)} of {len(rows)} networks with their 95 % intervals"
-    return Scene(form.width, bottom + 2.5 + 3 * font, title, tuple(marks))
+    marks = (*above, *below.marks, *_lines(form, rows, below.x, top, step, left - 8))
+    return Scene(form.width, below.height, title, marks)
 
 
 def _lines(

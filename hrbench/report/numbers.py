@@ -6,15 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from hrbench.store.number_rows import COLUMNS, number_rows
+from hrbench.store.number_rows import COLUMNS, NUMBERS, WHOLE, number_rows
 from hrbench.types import Result
 from hrbench.version import __version__
 
 SCHEMA = 1
 """Version of the file; raised if a column is taken away or changes its meaning. New columns do not raise it."""
 
-_NUMBERS = ("value", "low", "high", "spread", "p90_bound", "p99_bound")
-_WHOLE = ("limited", "n", "batch", "threads", "passes")
 _ALWAYS = ("run", "entry", "model", "use", "input", "status", "reason", "unstable_because")
 _OBJECTS = ("protocol",)
 
@@ -56,5 +54,5 @@ def json_schema() -> dict[str, Any]:
 def _types(name: str) -> list[str] | str:
     if name in _ALWAYS:
         return "string"
-    kind = "number" if name in _NUMBERS else "integer" if name in _WHOLE else "object" if name in _OBJECTS else "string"
+    kind = "number" if name in NUMBERS else "integer" if name in WHOLE else "object" if name in _OBJECTS else "string"
     return [kind, "null"]

@@ -16,6 +16,9 @@ SERIES = tuple(f"series-{number}" for number in range(1, 7))
 SHAPES = ("disc", "square", "diamond", "triangle")
 """Of points: families beyond the sixth have the colours again, with another shape."""
 
+HALO = 2.0
+"""Width of the line along letters that makes their rim."""
+
 Position = tuple[float, float]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""

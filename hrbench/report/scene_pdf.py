@@ -11,12 +11,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from hrbench.report.scene import Disc, Mark, Path, Scene, Told, Words, plain
+from hrbench.report.scene import HALO, Disc, Mark, Path, Scene, Told, Words, plain
 from hrbench.report.scene_svg import ON_PAPER
 from hrbench.report.typeface import ASCENT, CAP_HEIGHT, DESCENT, NAME, typeface, width
 
 _ROUND = 0.5523  # of the radius: how far the control points of a quarter of a circle lie from its ends
-_HALO = 2.0
 
 
 def file(scene: Scene) -> bytes:
@@ -104,7 +103,7 @@ def _words(words: Words) -> Iterator[str]:
     turn = f"0 -1 -1 0 {_n(x)} {_n(y + before)}" if words.upright else f"1 0 0 -1 {_n(x - before)} {_n(y)}"
     shown = "".join(f"{typeface().glyphs.get(ord(character), 0):04x}" for character in text)
     if words.halo:
-        yield f"BT /F {_n(words.size)} Tf {turn} Tm 1 Tr {_colour('paper')} RG {_n(_HALO)} w <{shown}> Tj ET"
+        yield f"BT /F {_n(words.size)} Tf {turn} Tm 1 Tr {_colour('paper')} RG {_n(HALO)} w <{shown}> Tj ET"
     yield f"BT /F {_n(words.size)} Tf {turn} Tm 0 Tr {_colour(words.colour)} rg <{shown}> Tj ET"
 
 

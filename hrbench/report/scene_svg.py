@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from hrbench.report.scene import Artwork, Disc, Mark, Path, Scene, Told, Words, plain
+from hrbench.report.scene import HALO, Artwork, Disc, Mark, Path, Scene, Told, Words, plain
 
 _IN_PAGE = {"ink": "currentColor"}
 """Other names of colours are variables of the style sheet."""
@@ -19,7 +19,6 @@ ON_PAPER = {
 }  # fmt: skip
 """Of files, which are for papers."""
 _FONTS = "DejaVu Sans, Verdana, Geneva, sans-serif"
-_HALO = 2.0
 
 
 def inline(artwork: Artwork) -> str:
@@ -74,7 +73,7 @@ def _words(words: Words, colours: Mapping[str, str]) -> str:
     more += f' opacity="{_n(words.opacity)}"' if words.opacity < 1 else ""
     more += f' transform="rotate(-90 {x} {y})"' if words.upright else ""
     if words.halo:
-        more += f'{_paint("stroke", "paper", colours)} stroke-width="{_HALO}" paint-order="stroke"'
+        more += f'{_paint("stroke", "paper", colours)} stroke-width="{HALO}" paint-order="stroke"'
     text, fill = escape(plain(words.text), quote=False), _paint("fill", words.colour, colours)
     return f'<text x="{x}" y="{y}" font-size="{_n(words.size)}"{fill}{more}>{text}</text>'
 

@@ -142,6 +142,25 @@ def leaders(
     return found
 
 
+def spent(result: Result, name: str) -> Spent:
+    """What a result spent of one kind, "latency" or "macs"; of several batches at the smallest."""
+    one = _cost(result, name)
+    if one is None or one.value is None:
+        return Spent()
+    told = [one.conditions.dtype, one.conditions.device]
+    told += [f"batch {one.conditions.batch}"] if one.conditions.batch else []
+    disturbed = unstable_text(one)
+    text = units.show(one.value, one.quantity.unit, own=described(one.quantity).divisor)
+    told = [*filter(None, told), *([disturbed] if disturbed else [])] if name == "latency" else []
+    return Spent(text, ", ".join(told), bool(disturbed))
+
+
+def _cost(result: Result, name: str) -> Measurement | None:
+    measured = [one for one in result.costs if one.quantity.name == name and one.value is not None]
+    batches = [one.conditions.batch for one in measured if one.conditions.batch]
+    return cost_of(result, name, {"batch": min(batches)} if batches and name == "latency" else {})
+
+
 def _subject(result: Result) -> tuple[str, str]:
     return result.entry.variant.task, result.entry.dataset.name if result.entry.dataset else ""
 
@@ -210,31 +229,14 @@ class _Leading:
     def fastest(self, leader: Leader, rows: Sequence[TableRow]) -> Leader:
         """The fastest of some rows that have costs alone, or that with the fewest operations."""
         for cost in ("latency", "macs"):
-            timed = [(one.value, row) for row in rows if (one := self.cost(row, cost)) is not None and one.value]
+            found = [(_cost(self.result(row), cost), row) for row in rows]
+            timed = [(one.value, row) for one, row in found if one is not None and one.value]
             if timed:
                 best = min(timed, key=lambda one: one[0])[1]
                 words = "fastest" if cost == "latency" else "fewest GMACs"
                 among = f"{words} of {len(timed)}" if len(timed) > 1 else "only one measured"
                 return self.filled(leader, best, among=among)
         return self.filled(leader, rows[0], network="", reason=_why(rows, []))
-
-    def cost(self, row: TableRow, name: str) -> Measurement | None:
-        """A cost of a row, of several batches at the smallest."""
-        assert row.result is not None
-        result = self.results[row.result]
-        batches = sorted({c.conditions.batch for c in result.costs if c.quantity.name == name and c.conditions.batch})
-        return cost_of(result, name, {"batch": batches[0]} if batches and name == "latency" else {})
-
-    def spent(self, row: TableRow, name: str) -> Spent:
-        one = self.cost(row, name)
-        if one is None or one.value is None:
-            return Spent()
-        told = [one.conditions.dtype, one.conditions.device]
-        told += [f"batch {one.conditions.batch}"] if one.conditions.batch else []
-        disturbed = unstable_text(one)
-        text = units.show(one.value, one.quantity.unit, own=described(one.quantity).divisor)
-        told = [*filter(None, told), *([disturbed] if disturbed else [])] if name == "latency" else []
-        return Spent(text, ", ".join(told), bool(disturbed))
 
     def filled(self, leader: Leader, row: TableRow, network: str | None = None, **more: str) -> Leader:
         """A leader with what its row has. network: None for the name of the row."""
@@ -249,8 +251,8 @@ class _Leading:
             self.called(row) if network is None else network,
             value=measured.text if measured.values else "",
             interval=interval.text,
-            latency=self.spent(row, "latency") if network is None else Spent(),
-            macs=self.spent(row, "macs") if network is None else Spent(),
+            latency=spent(self.result(row), "latency") if network is None else Spent(),
+            macs=spent(self.result(row), "macs") if network is None else Spent(),
             published=score.get("published", Cell()).text,
             difference=difference.text,
             notable=difference.notable,
@@ -258,6 +260,10 @@ class _Leading:
             change_told="" if before is None else before.sentence(),
             **more,
         )
+
+    def result(self, row: TableRow) -> Result:
+        assert row.result is not None
+        return self.results[row.result]
 
     def parts(self, row: TableRow) -> dict[str, Cell]:
         """The cells of the main score, by their part."""

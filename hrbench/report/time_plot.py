@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hrbench.core import units
-from hrbench.report.axes import Axis, AxisScale, Key, legend, numbers, padded, shortened, ticks_between
+from hrbench.report.axes import MOST_ROWS, AxisScale, Key, foot, legend, padded, shortened
 from hrbench.report.scene import Artwork, Format, Mark, Path, Scene, Told, Words, artwork, plain
 from hrbench.report.strips import TimeStrip
 from hrbench.report.typeface import width
-
-MOST_ROWS = 60
-"""Of a figure: more do not fit a page, and the table has all."""
 
 
 def latency_figure(strips: Sequence[TimeStrip]) -> Artwork | None:
@@ -40,24 +37,12 @@ def _scene(form: Format, rows: Sequence[TimeStrip], labels: Sequence[str], label
     right = form.width - max(width(row.median, font) for row in rows) - 8
     ends = [ms for row in rows for ms in (*row.seconds, row.p90_seconds) if ms is not None]
     axis = padded(label, [units.shown(one, "seconds") for one in ends], 0.04, 0.04)
-    x = ticks_between(axis, left, right, font, 4 if form.name == "column" else 8)
-    marks: list[Mark] = [*above, Path(tuple(((x(t), top), (x(t), bottom)) for t in x.ticks), "rule", 0.5)]
-    feet = tuple(((x(t), bottom), (x(t), bottom + 2.5)) for t in x.ticks)
-    marks.append(Path((((left, bottom), (right, bottom)), *feet), "ink", 0.6))
-    marks += [Words((x(t), bottom + 2.5 + font), text, font, "middle") for t, text in numbers(x)]
-    marks.append(_caption(axis, form, left, right, bottom + 2.5 + 2.4 * font))
+    below = foot(form, axis, (left, top, right, bottom))
+    marks = [*above, *below.marks]
     for place, (row, name) in enumerate(zip(rows, labels, strict=True)):
-        marks += _row(form, row, name, x, top + 0.2 * font + step * (place + 0.5), left - 8)
-    return Scene(form.width, bottom + 2.5 + 3 * font, f"Samples of {units.amount(len(rows), 'latency', 'latencies')}",
-                 tuple(marks))  # fmt: skip
-
-
-def _caption(axis: Axis, form: Format, left: float, right: float, y: float) -> Words:
-    """The label of the axis, below its middle where it has room, else from the edge."""
-    text = shortened(plain(axis.label), form.font, form.width)
-    wide = width(text, form.font)
-    middle = min(max((left + right) / 2, wide / 2), form.width - wide / 2)
-    return Words((middle, y), text, form.font, "middle")
+        marks += _row(form, row, name, below.x, top + 0.2 * font + step * (place + 0.5), left - 8)
+    title = f"Samples of {units.amount(len(rows), 'latency', 'latencies')}"
+    return Scene(form.width, below.height, title, tuple(marks))
 
 
 def _row(form: Format, row: TimeStrip, name: str, x: AxisScale, middle: float, names: float) -> Iterator[Mark]:

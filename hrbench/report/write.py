@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrbench.core.collector import PausedCollector
+from hrbench.core.collector import paused_collector
 from hrbench.core.files import link, whole_folder, write_whole
 from hrbench.errors import UsageError
 from hrbench.report import current, machines, ties
@@ -50,7 +50,7 @@ def write_reports(results: Sequence[Result], folder: str | Path, **more: Any) ->
     return write(results, folder, **more).page
 
 
-@PausedCollector()
+@paused_collector()
 def write(
     results: Sequence[Result],
     folder: str | Path,

@@ -7,12 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from hrbench.store.number_rows import COLUMNS, SAMPLES, number_rows
+from hrbench.store.number_rows import COLUMNS, NUMBERS, SAMPLES, WHOLE, number_rows
 from hrbench.types import Result
-
-_NUMBERS = ("value", "low", "high", "p90_bound", "p99_bound", "spread")
-_WHOLE = ("limited", "n", "batch", "threads", "passes")
-"""Whole numbers that may be missing; pandas' Int64 has both."""
 
 
 def frame(results: Iterable[Result], samples: bool = False) -> pd.DataFrame:
@@ -21,5 +17,5 @@ def frame(results: Iterable[Result], samples: bool = False) -> pd.DataFrame:
     samples: whether a column of the raw measurements is added, each a list.
     """
     rows = number_rows(results, samples)
-    types: dict[Any, Any] = {**dict.fromkeys(_NUMBERS, float), **dict.fromkeys(_WHOLE, "Int64")}
+    types: dict[Any, Any] = {**dict.fromkeys(NUMBERS, float), **dict.fromkeys(WHOLE, "Int64")}  # Int64 may be missing
     return pd.DataFrame(rows, columns=[*COLUMNS, *([SAMPLES] if samples else [])]).astype(types)

@@ -52,6 +52,10 @@ COLUMNS: Mapping[str, str] = {
 }
 """Name of a column -> what it holds, in the order of the columns; later versions add columns at the end."""
 
+NUMBERS = ("value", "low", "high", "spread", "p90_bound", "p99_bound")
+WHOLE = ("limited", "n", "batch", "threads", "passes")
+"""Columns of numbers, and of whole ones; the others are texts. All of them may be missing."""
+
 SAMPLES = "samples"
 """The column of raw measurements, which is there if it is asked for."""
 

@@ -6,15 +6,15 @@ import gc
 
 import pytest
 
-from hrbench.core.collector import PausedCollector
+from hrbench.core.collector import paused_collector
 
 
-@PausedCollector()
+@paused_collector()
 def inner() -> bool:
     return gc.isenabled()
 
 
-@PausedCollector()
+@paused_collector()
 def outer() -> tuple[bool, bool]:
     return inner(), gc.isenabled()
 
@@ -24,7 +24,7 @@ def test_it_is_paused_until_the_outermost_function_ends():
 
 
 def test_an_error_lets_it_go_on():
-    with pytest.raises(ZeroDivisionError), PausedCollector():
+    with pytest.raises(ZeroDivisionError), paused_collector():
         raise ZeroDivisionError
     assert gc.isenabled()
 

@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_factory import PROTOCOL, make, of, sample_table, spend
+from report_factory import PROTOCOL, make, of, spend
 
 from hrbench.report.choose import choose_layout, complete
-from hrbench.report.html import headings, narrow_headings, narrow_order, render_html
+from hrbench.report.html import render_html
 from hrbench.report.layout import Layout
-from hrbench.report.summary import headline
 from hrbench.report.words import protocol_text
 from hrbench.types import Drawing, Provenance
 from hrbench.version import __version__
@@ -216,16 +215,6 @@ def test_texts_from_outside_are_cleaned_and_tell_no_folder():
     assert "net-1" in text and not set("\x1b\u202e\x00") & set(text)
 
 
-def test_a_narrow_screen_has_the_main_score_second():
-    table = sample_table()
-    order = narrow_order(table, headline(table))
-    assert order[0] == 0 and order[1] == headline(table) and sorted(order) == list(range(len(table.columns)))
-    lines = narrow_headings(table, order)
-    leaves = sorted(one.column for line in lines for one in line if one.column is not None)
-    assert leaves == list(range(len(table.columns)))
-    assert narrow_order(table, None) == []
-
-
 @settings(max_examples=60)
 @given(st.text(alphabet=st.one_of(st.sampled_from("<>&\"'{}|%_\n</script>"), st.characters(codec="utf-8"))))
 def test_no_text_breaks_the_page(text):
@@ -249,20 +238,3 @@ def test_rows_keep_their_cells(results):
     assert [" ".join(cell.split()) for cell in row[1:9]] == [
         "256×192", "28.0", "7.600◆", "74.4", "[73.4, 75.4]", "74.4", "0.0", "–a",
     ]  # fmt: skip
-
-
-def test_heading_lines_cover_every_column_once():
-    lines = headings(sample_table().columns)
-    assert len(lines) == 3
-    covered = [[0] * len(sample_table().columns) for _ in lines]
-    for number, line in enumerate(lines):
-        at = 0
-        for heading in line:
-            while covered[number][at]:
-                at += 1
-            for down in range(number, number + heading.rows):
-                for across in range(at, at + heading.columns):
-                    covered[down][across] += 1
-    assert all(count == 1 for line in covered for count in line)
-    leaves = sorted(heading.column for line in lines for heading in line if heading.column is not None)
-    assert leaves == list(range(len(sample_table().columns)))
