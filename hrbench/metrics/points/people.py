@@ -23,6 +23,8 @@ from hrbench.formats.coco.skeletons import Skeleton
 from hrbench.formats.mpii import read_predictions, read_scales
 from hrbench.formats.mpii import read_truth as read_mpii
 from hrbench.metrics.coco.oks import oks
+from hrbench.metrics.points.counts import errors
+from hrbench.metrics.points.image_rows import rows_in
 
 Reference = Literal["box", "torso", "head", "head_segment"]
 MOST_LISTED = 30
@@ -176,11 +178,8 @@ def coco_posed(
     assert truth is not None
     results = read_results(path, len(sigmas), truth, None, form, category, unseen)
     at, of = results.detections.image, people.images[people.image]
-    order = np.argsort(at, kind="stable")
-    starts, ends = (np.searchsorted(at[order], of, side) for side in ("left", "right"))
-    many = ends - starts
+    row, many = rows_in(at, of)
     person = np.repeat(np.arange(len(of)), many)
-    row = order[np.repeat(starts - (np.cumsum(many) - many), many) + np.arange(many.sum())]
     alike = truth.truths.category[people.row[person]] == results.detections.category[row]
     person, row = person[alike], row[alike]
     area = np.where(truth.truths.area > 0, truth.truths.area, truth.box[:, 2:].prod(axis=1))
@@ -238,7 +237,7 @@ def _lengths(
     one, other = (_place(option, joint, joints, names) for joint in ends)
     apart = position[:, one] - position[:, other]
     both = visible[:, one] & visible[:, other]
-    return np.where(both, np.sqrt(apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1]), 0.0)
+    return np.where(both, errors(apart), 0.0)
 
 
 def _place(option: str, joint: int | str, joints: Sequence[str], names: Sequence[str]) -> int:

@@ -17,9 +17,9 @@ State, rows by image (I images, N predicted joints): `image` (I,) int64; `labell
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -40,10 +40,12 @@ AT_ONCE = 16
 """How many weightings are taken at once: each takes a number for every predicted joint."""
 
 GROUPS: Mapping[str, tuple[int, ...]] = {
-    part: tuple(place for place, joint in enumerate(JOINTS) if joint.split()[-1] == part)
-    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    "head": tuple(JOINTS.index(joint) for joint in ("head top", "head bottom", "nose")),
+    **{
+        part: tuple(place for place, joint in enumerate(JOINTS) if joint.split()[-1] == part)
+        for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    },
 }
-GROUPS = {"head": tuple(JOINTS.index(joint) for joint in ("head top", "head bottom", "nose")), **GROUPS}
 
 _BY = "by distances up to half a head size, ranked by the scores of joints; n is labelled joints."
 QUANTITIES = (
@@ -109,9 +111,8 @@ class PoseAp:
         labelled = np.zeros((len(target.images), len(JOINTS)), np.int64)
         np.add.at(labelled, target.image, target.there)
         rows = [_frame(predictions, target, frame) for frame in chosen.tolist()]
-        joint, score, hit = (np.concatenate([np.zeros(0), *parts]) for parts in zip(*rows, strict=True)) if rows else (
-            np.zeros(0), np.zeros(0), np.zeros(0)
-        )  # fmt: skip
+        columns = zip(*rows, strict=True) if rows else ((),) * 3
+        joint, score, hit = (np.concatenate([np.zeros(0), *parts]) for parts in columns)
         arrays = {
             "image": target.images[chosen],
             "labelled": labelled[chosen],
@@ -204,7 +205,7 @@ def _frame(poses: ScoredPoses, people: TrackedPeople, frame: int) -> tuple[np.nd
     return at[1], poses.score[own][at], hit[at]
 
 
-def _statistic(arrays: Mapping[str, np.ndarray]) -> Any:
+def _statistic(arrays: Mapping[str, np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     """Image weights (B, I) -> (B, 8) numbers, NaN if nothing is labelled."""
     image = np.repeat(np.arange(len(arrays["image"])), arrays["found"])
     ranked = []
