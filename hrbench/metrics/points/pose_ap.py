@@ -29,6 +29,7 @@ from hrbench.formats.coco.keypoints import Unseen
 from hrbench.formats.coco.skeletons import POSETRACK18
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.posetrack import JOINTS, ScoredPoses, TrackedPeople, read_people, read_poses
+from hrbench.metrics.existing import mean_in_order
 from hrbench.metrics.points.pose_ap_reference import plain_numbers
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
@@ -220,7 +221,7 @@ def _statistic(arrays: Mapping[str, np.ndarray]) -> Callable[[np.ndarray], np.nd
         each = [_precision(weights, rows, hit, labelled[:, joint]) for joint, (rows, hit) in enumerate(ranked)]
         joints = np.stack(each, axis=1)
         parts = [range(len(JOINTS)), *GROUPS.values()]
-        return np.stack([_mean(joints[:, list(part)]) for part in parts], axis=1)
+        return np.stack([mean_in_order(joints[:, list(part)]) for part in parts], axis=1)
 
     return at
 
@@ -241,13 +242,6 @@ def _precision(weights: np.ndarray, rows: np.ndarray, hit: np.ndarray, labelled:
         falling = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         # one after the other: a weight of 0 changes no bit
         return np.where(labelled > 0, np.cumsum(right * falling, axis=1)[:, -1] / labelled, np.nan)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """(B,) means over those of (B, J) that are there, NaN without any."""
-    there = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.cumsum(np.where(there, values, 0.0), axis=1)[:, -1] / there.sum(axis=1)
 
 
 def _qualities(arrays: Mapping[str, np.ndarray]) -> dict[int | str, float]:
