@@ -4,13 +4,11 @@
     <data>/coco/{split}/*.jpg           or  <data>/coco/images/{split}/*.jpg; of test-dev2017 test2017/
     <data>/coco/person_detection_results/COCO_{split}_detections_AP_H_56_person.json     of test-dev2017 _609_
 
-How boxes become people follows deep-high-resolution-net.pytorch lib/dataset/coco.py (PROTOCOLS.md in words:
-detector boxes are neither clipped nor suppressed; ground-truth boxes are clamped to the image first).
+How boxes become people is in `person_boxes`, which joints they have in `keypoint_schemes`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,40 +16,33 @@ from typing import Any, Literal
 
 from hrbench.core.digests import sha256
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
-from hrbench.errors import InputError, UsageError
+from hrbench.datasets.keypoint_schemes import listed_scheme, public_scheme
+from hrbench.datasets.person_boxes import (
+    BOXES_HOME,
+    OFFICIAL_BOX_AP,
+    OFFICIAL_BOXES,
+    annotated_people,
+    detected_people,
+)
+from hrbench.errors import UsageError
 from hrbench.formats.coco import layout
 from hrbench.formats.coco.annotations import (
     HOME,
     KeypointListing,
     ListedCategory,
-    ListedPerson,
     put_joints_together,
-    read_boxes,
     read_keypoints,
 )
 from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
 from hrbench.formats.coco.json_faults import refuse_folder
 from hrbench.formats.coco.keypoints import Unseen
 from hrbench.formats.coco.own_layouts import source_files
-from hrbench.formats.coco.skeletons import COCO, COCO_SIGMAS, Pairs, Skeleton, skeleton_named
+from hrbench.formats.coco.skeletons import Skeleton, skeleton_named
 from hrbench.formats.images import image_faults, stated_size
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.formats.paths import Paths, checked_paths
 from hrbench.types import KeypointScheme, Note, Person, Remark, Sample
-
-OFFICIAL_BOXES = {
-    "val2017": "COCO_val2017_detections_AP_H_56_person.json",
-    "test-dev2017": "COCO_test-dev2017_detections_AP_H_609_person.json",
-}
-"""Detector boxes behind the published tables, by split; their box AP on people is in the name (56.4, 60.9)."""
-
-OFFICIAL_BOX_AP = {"val2017": 0.564}
-"""Box AP on people of those boxes, as the papers state it; for test-dev only the server could compute it."""
-
-BOXES_HOME = "the HRNet and SimpleBaseline repositories link it under 'COCO person detection results'"
-
-NAMES, FLIP_PAIRS, LIMBS = COCO.names, COCO.flip_pairs, COCO.limbs
 
 
 class CocoKeypointsDataset:
@@ -234,43 +225,8 @@ class CocoKeypointsDataset:
     def scheme(self) -> KeypointScheme:
         """Joint names, mirror pairs and OKS constants: COCO's, those of another public set, or user-defined."""
         if self._skeleton is not None:
-            return self._public_scheme(self._skeleton)
-        names = tuple(self.category.keypoints) or NAMES
-        user_defined = tuple(name.lower().replace("_", " ").replace("-", " ") for name in names) != NAMES
-        what = f"{self.target} has {len(names)} joints that are not COCO's 17 in COCO's order"
-        if user_defined and self._sigmas is None:
-            raise UsageError(f"{what}; OKS needs a sigma for each: set dataset.sigmas or dataset.skeleton in the suite")
-        if user_defined and self._flip_pairs is None:
-            raise UsageError(f"{what}: set dataset.flip_pairs in the suite ([] for none)")
-        sigmas = tuple(float(s) for s in self._sigmas) if self._sigmas is not None else COCO_SIGMAS
-        if len(sigmas) != len(names):
-            raise UsageError(f"{len(sigmas)} sigmas were given for the {len(names)} joints of {self.target}")
-        limbs = tuple((a - 1, b - 1) for a, b in self.category.skeleton)
-        return KeypointScheme(
-            names, self._pairs(names), sigmas, limbs or (() if user_defined else LIMBS), self.category.id
-        )
-
-    def _public_scheme(self, skeleton: Skeleton) -> KeypointScheme:
-        sigmas = skeleton.sigmas if self._sigmas is None else tuple(float(s) for s in self._sigmas)
-        if len(sigmas) != len(skeleton.names):
-            raise UsageError(f"{len(sigmas)} sigmas were given for the {len(skeleton.names)} joints of the skeleton")
-        pairs = self._pairs(skeleton.names, skeleton.flip_pairs)
-        return KeypointScheme(skeleton.names, pairs, sigmas, skeleton.limbs, self.category.id)
-
-    def _pairs(self, names: tuple[str, ...], usual: Pairs = FLIP_PAIRS) -> Pairs:
-        if self._flip_pairs is None:
-            return usual
-        index = {name: i for i, name in enumerate(names)}
-        pairs = []
-        for pair in self._flip_pairs:
-            try:
-                left, right = (index[joint] if isinstance(joint, str) else int(joint) for joint in pair)
-            except (KeyError, TypeError, ValueError):
-                raise UsageError(f"flip pair {pair!r} does not name two of the joints {', '.join(names)}") from None
-            if not (0 <= left < len(names) and 0 <= right < len(names) and left != right):
-                raise UsageError(f"flip pair {pair!r} must be two different joints from 0 to {len(names) - 1}")
-            pairs.append((left, right))
-        return tuple(pairs)
+            return public_scheme(self._skeleton, self._sigmas, self._flip_pairs, self.category.id)
+        return listed_scheme(self.target, self.category, self._sigmas, self._flip_pairs)
 
     def metric_options(self) -> dict[str, Any]:
         """The joints' constants and the estimated class: other classes of the file do not count as missed."""
@@ -306,8 +262,8 @@ class CocoKeypointsDataset:
         path = self.box_file(str(protocol.get("boxes", "ground_truth")))
         if path is None:
             self._read_sizes()
-            return _ground_truth_boxes(self._content, self._judged)
-        return _detected_boxes(path, self._judged, float(protocol.get("image_threshold", 0.0)))
+            return annotated_people(self._content, self._judged)
+        return detected_people(path, self._judged, float(protocol.get("image_threshold", 0.0)))
 
     @property
     def _judged(self) -> dict[int, str]:
@@ -409,54 +365,3 @@ class CocoKeypointsDataset:
                     f"keypoints; {wanted // 3} joints need {wanted}"
                 )
         return faults
-
-
-def _ground_truth_boxes(content: KeypointListing, judged: Mapping[int, str]) -> dict[int, list[Person]]:
-    """Annotated boxes clamped to the image; crowds, empty boxes and people without a joint are left out."""
-    by_image: dict[int, list[ListedPerson]] = {}
-    for person in content.annotations:
-        by_image.setdefault(person.image_id, []).append(person)
-    kept: dict[int, list[Person]] = {}
-    index = 0
-    for image in content.images:
-        for person in by_image.get(image.id, ()):
-            if person.iscrowd or person.category_id not in judged:
-                continue
-            x, y, w, h = person.bbox
-            x1, y1 = max(0.0, x), max(0.0, y)
-            x2 = min((image.width or math.inf) - 1, x1 + max(0.0, w - 1))
-            y2 = min((image.height or math.inf) - 1, y1 + max(0.0, h - 1))
-            if person.area > 0 and x2 >= x1 and y2 >= y1 and max(person.keypoints, default=0) != 0:
-                box = (x1, y1, x2 - x1, y2 - y1)
-                kept.setdefault(image.id, []).append(Person(index, box=box, category=_own(person.category_id, judged)))
-                index += 1
-    return kept
-
-
-def _own(category: int, judged: Mapping[int, str]) -> int | None:
-    """The category of a person, None if there is only one."""
-    return category if len(judged) > 1 else None
-
-
-def _detected_boxes(path: Path, judged: Mapping[int, str], threshold: float) -> dict[int, list[Person]]:
-    """Boxes of a detector file with an estimated class and at least the threshold's score, in file order."""
-    boxes = read_boxes(path)
-    present = sorted({box.category_id for box in boxes})
-    if boxes and not any(category in judged for category in present):
-        some = ", ".join(map(str, present[:10])) + (", ..." if len(present) > 10 else "")
-        wanted, name = next(iter(judged.items()))
-        raise InputError(
-            f"{path}: its {len(boxes)} boxes are of category {some}; none is of category {wanted} "
-            f"({name}), whose joints are estimated: give the boxes meant for it category_id {wanted}, "
-            "or set protocol.boxes to ground_truth",
-            "boxes: ground_truth",
-        )
-    kept: dict[int, list[Person]] = {}
-    for index, box in enumerate(boxes):
-        if box.category_id not in judged or box.score < threshold:
-            continue
-        if not all(map(math.isfinite, (*box.bbox, box.score))):
-            raise InputError(f"{path}: box {index} of image {box.image_id} holds a number that is not finite")
-        person = Person(index, score=box.score, box=box.bbox, category=_own(box.category_id, judged))
-        kept.setdefault(box.image_id, []).append(person)
-    return kept

@@ -47,9 +47,7 @@ def read_cofw(path: Path) -> FaceList:
     for face in np.flatnonzero(~np.isin(hidden, (0, 1)).all(axis=1))[:1]:
         raise InputError(f"{path}: face {face}: an occlusion in {truth} is neither 0 nor 1")
     points = np.stack([table[:, :POINTS], table[:, POINTS : 2 * POINTS]], axis=2)
-    scale, centre = squares(points)
-    for face in np.flatnonzero(scale <= 0)[:1]:
-        raise InputError(f"{path}: face {face}: all landmarks lie on one whole pixel, which is no face")
+    scale, centre = squares(points, [f"{path}: face {face}" for face in range(many)])
     names = np.array([f"{images}/{number:04d}" for number in range(many)])
     return FaceList(path, names, points, scale, centre, None, {}, hidden == 1)
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from hrbench.errors import InputError
+
+MOST_POINTS = 1000
+"""Landmarks of a face."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,22 @@ class FaceList:
     notes: tuple[str, ...] = ()
 
 
-def squares(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def squares(points: np.ndarray, faces: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Scale (N,) over 200 px and centre (N, 2) of the squares around landmarks (N, L, 2), on whole pixels.
 
     The rule of HRNet's code for COFW (lib/datasets/cofw.py), which knows no boxes; centres and scales of its list of
     300W's test set are these, too, as far as they are public (the two faces of tests/data/300w in mmpose 1.x).
 
-    >>> scale, centre = squares(np.array([[[268.0, 265.0], [710.702, 741.209]]]))
+    faces: the file and the place in it of each, for messages.
+
+    Raises InputError for a face whose landmarks all lie on one whole pixel.
+
+    >>> scale, centre = squares(np.array([[[268.0, 265.0], [710.702, 741.209]]]), ["faces.mat: face 0"])
     >>> scale.tolist(), centre.tolist()
     ([2.385], [[489.5, 503.5]])
     """
     low, high = np.floor(points.min(axis=1)), np.ceil(points.max(axis=1))
-    return (high - low).max(axis=1) / 200.0, (low + high) / 2.0
+    scale = (high - low).max(axis=1) / 200.0
+    for face in np.flatnonzero(scale <= 0)[:1]:
+        raise InputError(f"{faces[face]}: all landmarks lie on one whole pixel, which is no face")
+    return scale, (low + high) / 2.0

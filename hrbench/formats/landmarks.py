@@ -26,14 +26,13 @@ from hrbench.core.files import MAX_COORDINATE, reading, write_whole
 from hrbench.core.npz import read_npy
 from hrbench.errors import InputError, UsageError
 from hrbench.formats import cofw, pts
-from hrbench.formats.face_list import FaceList
+from hrbench.formats.face_list import MOST_POINTS, FaceList
 from hrbench.types import Prediction
 
 ATTRIBUTES = ("largepose", "expression", "illumination", "makeup", "occlusion", "blur")
 """WFLW's six, in the order of its list, by the names that HRNet's files have for them."""
 
 WFLW_POINTS = 98
-MOST_POINTS = 1000
 
 
 def read_faces(path: Path, origin: int | None = None) -> FaceList:

@@ -139,15 +139,10 @@ def _joint_names(path: Path, cell: Any) -> tuple[str, ...]:
 
 def _images(path: Path, people: int) -> np.ndarray | None:
     """(N,) image names from the split's list in the same folder; None if there is none, or of another length."""
-    split = path.stem[3:] if path.stem.startswith("gt_") else "valid"
-    beside = path.with_name(f"{split}.json")
+    beside = _list_of(path)
     if not beside.exists():
         return None
-    with reading(beside, "the list of MPII people") as stream:
-        try:
-            rows = json.loads(stream.read())
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{beside}: not valid JSON: {str(error).splitlines()[0]}") from None
+    rows = _json(beside, "the list of MPII people")
     if not isinstance(rows, list):
         raise InputError(f"{beside}: holds no list; it should list the {people} people of {path.name}")
     if len(rows) != people:
@@ -158,6 +153,20 @@ def _images(path: Path, people: int) -> np.ndarray | None:
     return np.array([row["image"] for row in rows])
 
 
+def _list_of(path: Path) -> Path:
+    """The split's list of people beside its ground truth."""
+    split = path.stem[3:] if path.stem.startswith("gt_") else "valid"
+    return path.with_name(f"{split}.json")
+
+
+def _json(path: Path, content: str) -> Any:
+    with reading(path, content) as stream:
+        try:
+            return json.loads(stream.read())
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: not valid JSON: {str(error).splitlines()[0]}") from None
+
+
 def read_scales(path: Path, people: int) -> np.ndarray:
     """(N,) float64, positive: the height of each person over 200 px, of the split's list beside its ground truth.
 
@@ -166,12 +175,8 @@ def read_scales(path: Path, people: int) -> np.ndarray:
 
     Raises MissingError if there is no list, InputError if it is of other people or has no scale.
     """
-    beside = path.with_name(f"{path.stem.removeprefix('gt_')}.json")
-    with reading(beside, "the list of MPII people, which has their scales") as stream:
-        try:
-            rows = json.loads(stream.read())
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{beside}: not valid JSON: {str(error).splitlines()[0]}") from None
+    beside = _list_of(path)
+    rows = _json(beside, "the list of MPII people, which has their scales")
     if not isinstance(rows, list) or len(rows) != people:
         raise InputError(f"{beside}: should list the {people} people of {path.name}, in the same order")
     scales = [row.get("scale") if isinstance(row, dict) else None for row in rows]

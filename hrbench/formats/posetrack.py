@@ -91,14 +91,14 @@ class _TrackedRow(msgspec.Struct):
 def read_people(path: Path) -> TrackedPeople:
     """A folder of videos, or one file. Raises InputError naming the person, MissingError."""
     content = parsed(path, source_bytes(path, FILES))
-    order = _order(path, content["categories"])
+    names = _names(path, content["categories"])
     regions = {image["id"]: found for image in content["images"] if (found := _regions(path, image))}
     rows = content["annotations"]
     images = np.unique(np.array([row["image_id"] for row in rows], np.int64))
     if not len(images):
         raise InputError(f"{path}: nobody is annotated")
-    values = _numbers([_keypoints(path, number, row, len(order)) for number, row in enumerate(rows)], len(order))
-    points, there = _judged(values, order)
+    values = _numbers([_keypoints(path, number, row, len(names)) for number, row in enumerate(rows)], len(names))
+    points, there = _judged(values, names)
     head = np.array([_head(path, number, row, there[number].any()) for number, row in enumerate(rows)])
     image = np.searchsorted(images, np.array([row["image_id"] for row in rows], np.int64))
     there &= ~_ignored(points, images[image], regions)
@@ -108,8 +108,8 @@ def read_people(path: Path) -> TrackedPeople:
     return TrackedPeople(path, images, known, image[kept], points[kept], there[kept], head[kept], regions)
 
 
-def _order(path: Path, categories: Sequence[Any]) -> list[int | None]:
-    """For each joint of the file its place in JOINTS, None for an ear. Raises InputError if one of these is missing."""
+def _names(path: Path, categories: Sequence[Any]) -> Sequence[str]:
+    """The joints of the file. Raises InputError if one of JOINTS is missing, or one occurs twice."""
     named = categories[0].get("keypoints") if len(categories) == 1 else None
     names = [str(one).replace("_", " ") for one in named] if isinstance(named, list) and named else POSETRACK18.names
     absent = sorted(set(JOINTS) - set(names))
@@ -117,7 +117,7 @@ def _order(path: Path, categories: Sequence[Any]) -> list[int | None]:
         raise InputError(
             f"{path}: its one category must name the joints of PoseTrack18, each once; {absent[:1]} is absent"
         )
-    return [JOINTS.index(name) if name in JOINTS else None for name in names]
+    return names
 
 
 def _keypoints(path: Path, number: int, row: Mapping[str, Any], joints: int) -> list[float]:
@@ -159,14 +159,10 @@ def _numbers(rows: Sequence[Sequence[float]], joints: int) -> np.ndarray:
     return np.array(rows, np.float64).reshape(len(rows), joints, 3)
 
 
-def _judged(values: np.ndarray, order: Sequence[int | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Points (N, 15, 2) in the order of JOINTS, and which are there (N, 15), of joints (N, K, 3)."""
-    points, there = np.zeros((len(values), len(JOINTS), 2)), np.zeros((len(values), len(JOINTS)), bool)
-    for place, joint in enumerate(order):
-        if joint is not None:
-            points[:, joint] = values[:, place, :2]
-            there[:, joint] = (values[:, place] != 0).any(axis=1)
-    return points, there
+def _judged(values: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, 15, 2) in the order of JOINTS, and which are there (N, 15), of joints (N, K, 3) of these names."""
+    mine = values[:, [names.index(joint) for joint in JOINTS]]
+    return mine[..., :2], (mine != 0).any(axis=2)
 
 
 def _ignored(points: np.ndarray, images: np.ndarray, regions: Mapping[int, list[np.ndarray]]) -> np.ndarray:
@@ -216,12 +212,8 @@ def read_poses(path: Path, target: TrackedPeople) -> ScoredPoses:
     unknown = [image for image in images.tolist() if image not in target.known]
     if unknown:
         raise InputError(f"{path}: image_id {unknown[0]} is not among the frames of {target.path}")
-    order = _order(path, [{"keypoints": list(POSETRACK18.names)}])
-    points, there = _judged(values, order)
-    score = np.zeros(there.shape)
-    for place, joint in enumerate(order):
-        if joint is not None:
-            score[:, joint] = scores[:, place]
+    points, there = _judged(values, POSETRACK18.names)
+    score = scores[:, [POSETRACK18.names.index(joint) for joint in JOINTS]]
     kept = np.isin(images, target.images)
     points, there, score, images = points[kept], there[kept], score[kept], images[kept]
     ignored = there & _ignored(points, images, target.regions)

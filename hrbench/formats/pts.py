@@ -27,11 +27,11 @@ import numpy as np
 from hrbench.core.files import MAX_COORDINATE, reading
 from hrbench.core.units import amount
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.face_list import FaceList, squares
+from hrbench.formats.face_list import MOST_POINTS, FaceList, squares
 
 SUFFIX = ".pts"
 IMAGE_SUFFIXES = (".jpg", ".png", ".jpeg", ".bmp")
-MOST_POINTS, MOST_BYTES = 1000, 1 << 20
+MOST_BYTES = 1 << 20
 FULL: Mapping[str, str] = {"helen/testset": "common", "lfpw/testset": "common", "ibug": "challenge"}
 TEST: Mapping[str, str] = {"01_Indoor": "indoor", "02_Outdoor": "outdoor"}
 FACES: Mapping[str, int] = {
@@ -68,9 +68,7 @@ def read_pts_folder(folder: Path, origin: int | None = None) -> FaceList:
     if not files:
         raise InputError(f"{folder}: holds no .pts file")
     points = _points(files) - counted
-    scale, centre = squares(points)
-    for face in np.flatnonzero(scale <= 0)[:1]:
-        raise InputError(f"{files[face]}: all landmarks lie on one whole pixel, which is no face")
+    scale, centre = squares(points, [str(file) for file in files])
     belongs = np.array(of)
     subsets = {subset: belongs == subset for subset in dict.fromkeys(parts.values()) if subset}
     return FaceList(folder, np.array(names), points, scale, centre, None, subsets, None, counted, tuple(notes))

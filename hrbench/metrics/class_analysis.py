@@ -44,20 +44,18 @@ def class_analysis(
     single = np.array([len(each) == 1 for each in valid if each], bool)
     own = np.array([each[0] for each in valid if each], np.int64)[single]
     confidence = predictions.confidence[place[rows]]
-    names = _Names(target.classes)
     sections: list[AnalysisSection] = [_curve(rank, labels.shape[1])]
     if len(own):
-        sections += [_pairs(own, labels[single, 0], names), _classes(own, labels[single, 0], rank[single], names)]
+        sections += [
+            _pairs(own, labels[single, 0], target.classes),
+            _classes(own, labels[single, 0], rank[single], target.classes),
+        ]
     sections += _calibrated(confidence, rank == 0)
     return Analysis(metric, VERSION, params, tuple(sections))
 
 
-class _Names:
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = classes
-
-    def of(self, label: int) -> str:
-        return self.classes[label] if label < len(self.classes) else f"class {label}"
+def _name(label: int, classes: Sequence[str]) -> str:
+    return classes[label] if label < len(classes) else f"class {label}"
 
 
 def _curve(rank: np.ndarray, given: int) -> AnalysisCurves:
@@ -74,7 +72,7 @@ def _curve(rank: np.ndarray, given: int) -> AnalysisCurves:
     )  # fmt: skip
 
 
-def _pairs(own: np.ndarray, first: np.ndarray, names: _Names) -> AnalysisTable:
+def _pairs(own: np.ndarray, first: np.ndarray, names: Sequence[str]) -> AnalysisTable:
     """own, first: (n,) the only valid class of each image, and the first predicted one."""
     wrong = own != first
     pairs, many = np.unique(np.stack([own[wrong], first[wrong]], axis=1), axis=0, return_counts=True)
@@ -90,13 +88,13 @@ def _pairs(own: np.ndarray, first: np.ndarray, names: _Names) -> AnalysisTable:
     )
     return AnalysisTable(
         "pairs", "Most confused classes", definition, "",
-        tuple(f"{names.of(a)} → {names.of(b)}" for a, b in pairs.tolist()),
+        tuple(f"{_name(a, names)} → {_name(b, names)}" for a, b in pairs.tolist()),
         ("images", "of the class", "of the errors", "the other way"), ("count", "fraction", "fraction", "count"),
         values.reshape(len(pairs), 4), main=0,
     )  # fmt: skip
 
 
-def _classes(own: np.ndarray, first: np.ndarray, rank: np.ndarray, names: _Names) -> AnalysisTable:
+def _classes(own: np.ndarray, first: np.ndarray, rank: np.ndarray, names: Sequence[str]) -> AnalysisTable:
     here, place, many = np.unique(own, return_inverse=True, return_counts=True)
     right = [np.bincount(place, (rank >= 0) & (rank < k), len(here)) / many for k in (1, 5)]
     taken = np.bincount(first, minlength=int(here.max()) + 1)[here]
@@ -111,7 +109,7 @@ def _classes(own: np.ndarray, first: np.ndarray, rank: np.ndarray, names: _Names
         "first class it is that are of it."
     )
     return AnalysisTable(
-        "classes", "Hardest classes", definition, "", tuple(names.of(label) for label in here[order].tolist()),
+        "classes", "Hardest classes", definition, "", tuple(_name(label, names) for label in here[order].tolist()),
         ("images", "Top-1", "Top-5", "precision", "predicted"), ("count", "fraction", "fraction", "fraction", "count"),
         values, reasons, main=1,
     )  # fmt: skip

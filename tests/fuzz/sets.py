@@ -21,9 +21,9 @@ from PIL import Image
 
 from hrbench import catalog
 from hrbench.core.plugins import resolve
-from hrbench.datasets.coco_keypoints import NAMES as PERSON
 from hrbench.errors import HrbenchError
 from hrbench.formats import images, pil_images
+from hrbench.formats.coco.skeletons import COCO
 from tests.fuzz import damage
 from tests.fuzz.case import Case, NonsenseError, as_json, finite
 from tests.fuzz.scores import NAMES, _classes, _inaturalist, _maps, _mpii
@@ -83,7 +83,7 @@ def _coco(folder: Path) -> None:
         image["file_name"] = f"{image['id']:012d}.jpg"
         image["width"], image["height"] = 64, 48
         _photo(folder / "coco/images/val2017" / image["file_name"], (64, 48))
-    truth["categories"] = [{"id": 1, "name": "person", "keypoints": list(PERSON), "skeleton": [[1, 2], [2, 3]]}]
+    truth["categories"] = [{"id": 1, "name": "person", "keypoints": list(COCO.names), "skeleton": [[1, 2], [2, 3]]}]
     _write(folder / "coco/annotations/person_keypoints_val2017.json", truth)
     boxes = [{**row, "category_id": 1, "bbox": [1, 2, 30.5, 20]} for row in results[:9]]
     boxes = [{key: row[key] for key in ("image_id", "category_id", "bbox", "score")} for row in boxes]

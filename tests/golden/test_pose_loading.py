@@ -11,8 +11,9 @@ import pytest
 import torch
 from test_pose_protocol import formula_image, same_samples
 
-from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypointsDataset
+from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.datasets.mpii import Mpii
+from hrbench.datasets.person_boxes import OFFICIAL_BOXES
 from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.pose import geometry
 from hrbench.tasks.pose.task import Pose

@@ -18,20 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
 from hrbench.errors import UsageError
+from hrbench.metrics.existing import mean
+from hrbench.metrics.labels.overlap import dice
 from hrbench.types import Quantity
 
 Empty = Literal["left_out", "one", "zero"]
 Over = Literal["set", "image"]
-_WORDS: dict[Empty, str] = {
-    "left_out": "left out",
-    "one": "1",
-    "zero": "0",
-}
+_WORDS: dict[Empty, str] = {"left_out": "left out", "one": "1", "zero": "0"}
 _FILL: dict[Empty, float] = {"left_out": np.nan, "one": 1.0, "zero": 0.0}
 
 
@@ -110,8 +108,8 @@ class AskedTable:
         self.asked, self.table = asked, table
         self._values, self._exist = np.zeros((0, 0)), np.zeros((0, 0))
         if asked.dice is not None and asked.dice_over == "image":
-            dice = self._filled(_dice(table))
-            each = np.concatenate([_mean(dice)[:, None], dice], axis=1)  # (I, 1 + C)
+            filled = self._filled(dice(table))
+            each = np.concatenate([mean(filled)[:, None], filled], axis=1)  # (I, 1 + C)
             self._exist = (~np.isnan(each)).astype(np.float64)
             self._values = np.where(np.isnan(each), 0.0, each)
 
@@ -128,9 +126,9 @@ class AskedTable:
         # fractions are added image by image, in the same order whatever is asked together
         sums = np.stack([(times[:, None] * self._values).sum(axis=0) for times in weights])
         with np.errstate(invalid="ignore", divide="ignore"):
-            dice = sums / (weights @ self._exist)
+            means = sums / (weights @ self._exist)
         _, single = self._of_counts(counts, held)
-        return dice[:, :1], np.concatenate([single[:, : -self.table.shape[2]], dice[:, 1:]], axis=1)
+        return means[:, :1], np.concatenate([single[:, : -self.table.shape[2]], means[:, 1:]], axis=1)
 
     def all(self) -> tuple[np.ndarray, np.ndarray]:
         """(overall (K,), single (M,)) of all images."""
@@ -148,38 +146,63 @@ class AskedTable:
             with np.errstate(invalid="ignore", divide="ignore"):
                 single.append(counts[..., 0, :] / counts[..., 1, :])
         if self.asked.dice is not None:
-            dice = _dice(counts)
-            single.append(self._filled(dice))
-            kept = dice if held is None else np.where(np.isnan(dice), _dice(held), dice)
-            overall.append(_mean(self._filled(kept)))
+            own = dice(counts)
+            single.append(self._filled(own))
+            kept = own if held is None else np.where(np.isnan(own), dice(held), own)
+            overall.append(mean(self._filled(kept)))
         lead = counts.shape[:-2]
         return (
             np.stack(overall, axis=-1) if overall else np.zeros((*lead, 0)),
             np.concatenate(single, axis=-1) if single else np.zeros((*lead, 0)),
         )
 
-    def _filled(self, dice: np.ndarray) -> np.ndarray:
+    def _filled(self, values: np.ndarray) -> np.ndarray:
         assert self.asked.dice is not None
-        return np.where(np.isnan(dice), _FILL[self.asked.dice], dice)
+        return np.where(np.isnan(values), _FILL[self.asked.dice], values)
 
 
-def with_asked(usual: np.ndarray, overall: int, asked: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-    """(..., Q) the usual numbers (..., U), of which the first are `overall`, with those of an `AskedTable` behind the
-    overall ones and at the end; None if there are none.
+class UsualNumbers(Protocol):
+    """The numbers of a metric that are told in any case, overall ones first: `Q` of them."""
+
+    def at(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        """(B, Q) under image weights (B, I); once: as of `AskedTable.at`."""
+        ...
+
+    def all(self) -> np.ndarray:
+        """(Q,) of all images."""
+        ...
+
+    def images(self) -> np.ndarray:
+        """(I, Q) of each single image."""
+        ...
+
+
+class ToldNumbers:
+    """All numbers of a metric: the usual ones, with those that are asked for behind the overall ones and at the end.
+
+    usual: of the same images.
+    overall: how many of the usual numbers are of no single class.
+    asked: what is told besides.
+    table: as of `AskedTable`.
     """
-    if asked is None:
-        return usual
-    return np.concatenate([usual[..., :overall], asked[0], usual[..., overall:], asked[1]], axis=-1)
 
+    def __init__(self, usual: UsualNumbers, overall: int, asked: AskedNumbers, table: np.ndarray) -> None:
+        self.usual, self.asked = usual, asked
+        self._overall, self._further = overall, AskedTable(asked, table)
 
-def _dice(counts: np.ndarray) -> np.ndarray:
-    """(..., C) of counts (..., 3, C); NaN if a class is neither annotated nor predicted."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 2 * counts[..., 0, :] / (counts[..., 1, :] + counts[..., 2, :])
+    def at(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        """(B, all of them) under image weights (B, I); once: as of `AskedTable.at`."""
+        usual = self.usual.at(weights, once)
+        return self._with(usual, self._further.at(weights, once)) if self.asked else usual
 
+    def all(self) -> np.ndarray:
+        """(all of them,) of all images."""
+        return self._with(self.usual.all(), self._further.all()) if self.asked else self.usual.all()
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """(...) mean of those of (..., C) that are not NaN; NaN if there is none."""
-    exist = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(exist, values, 0.0).sum(axis=-1) / exist.sum(axis=-1)
+    def images(self) -> np.ndarray:
+        """(I, all of them) of each single image."""
+        return self._with(self.usual.images(), self._further.images()) if self.asked else self.usual.images()
+
+    def _with(self, usual: np.ndarray, asked: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        overall, single = asked
+        return np.concatenate([usual[..., : self._overall], overall, usual[..., self._overall :], single], axis=-1)

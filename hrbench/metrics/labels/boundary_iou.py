@@ -31,11 +31,13 @@ import numpy as np
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.label_folders import LabelFolder, in_order, write_label_maps
 from hrbench.metrics.boundaries import RATIO, checked_ratio, everywhere, width_of
+from hrbench.metrics.existing import by_name, mean
 from hrbench.metrics.labels.boundary_reference import counts_by_opencv
 from hrbench.metrics.labels.classes import IGNORED
-from hrbench.metrics.labels.maps import WORDS, LabelMaps, Maps
-from hrbench.metrics.labels.mean_iou import MeanIoU, certain, labels_in_words
-from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, unevaluated_note
+from hrbench.metrics.labels.maps import LabelMaps, Maps
+from hrbench.metrics.labels.mean_iou import MeanIoU
+from hrbench.metrics.labels.notes import map_notes
+from hrbench.metrics.labels.overlap import iou
 from hrbench.metrics.labels.states import AT_ONCE, form_of, group_numbers, map_bytes, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
@@ -119,8 +121,8 @@ class BoundaryIoU:
 
         def counted(name: str) -> dict[str, np.ndarray]:
             pair = self.maps.paired(target.labels[name], predictions.files[name], truths, guesses)
-            rows = boundary_counts(truths[pair.truth], guesses[pair.predicted], len(self.classes), self.ratio)
             truth, guess = truths[pair.truth], guesses[pair.predicted]
+            rows = boundary_counts(truth, guess, len(self.classes), self.ratio)
             judged = truth != IGNORED
             seen = (truth.size - judged.sum(), judged.sum(), (judged & (guess == len(self.classes))).sum())
             return {**rows, **dict(zip(SEEN, seen, strict=True)), TRUTH: truth_digests([map_bytes(pair.truth)])}
@@ -133,17 +135,10 @@ class BoundaryIoU:
     def input_notes(self, predictions: LabelFolder, target: Maps, state: State) -> list[Note]:
         """What in the label maps changes these numbers, or may."""
         ignored, judged, none = (int(state.arrays[name].sum()) for name in SEEN)
-        notes = ignored_note(ignored, judged, labels_in_words(self.classes.ignore))
-        notes += unevaluated_note(none, judged, labels_in_words(self.classes.unjudged))
         of_class = state.arrays["class"]
-        if self.classes.ignore == (255,) and not self.maps.form.colours:
-            second = bool(state.arrays["annotated"][of_class == 1].any())
-            notes += binary_note(len(self.classes), ignored, second)
-        if self.classes.ids != tuple(range(len(self.classes))):
-            words = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
-            seen = np.unique(of_class[state.arrays["predicted"] > 0])
-            notes += found_out(predictions, self.maps.labels, words, certain(self.classes, seen, predictions.kind))
-        return notes
+        second = bool(state.arrays["annotated"][of_class == 1].any())
+        seen = np.unique(of_class[state.arrays["predicted"] > 0])
+        return map_notes(self.maps, predictions, (ignored, judged, none), second, seen)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""
@@ -181,14 +176,14 @@ class BoundaryIoU:
             held = None if once is None else np.tensordot(once, table, 1)
             return numbers(np.tensordot(weights, table, 1), held)[:, : len(shown)]
 
-        qualities = lambda: _qualities(arrays, table)  # noqa: E731
+        qualities = lambda: by_name(arrays["image"], numbers(table)[:, 0])  # noqa: E731
         truth, groups = arrays.get(TRUTH), arrays["group"]
         return ByImage(arrays["image"], tuple(shown), 1, at, qualities, AT_ONCE, truth, groups, resampled=at)
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image name -> its own mean boundary IoU, in [0, 1], of the classes in it; images without are absent."""
         arrays = arrays_of(state, FORM)
-        return _qualities(arrays, _sums(arrays, len(state.params["names"])))
+        return by_name(arrays["image"], numbers(_sums(arrays, len(state.params["names"])))[:, 0])
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """All numbers by eroding whole masks of each class in each image with OpenCV; NaN if there is none."""
@@ -256,19 +251,9 @@ def numbers(counts: np.ndarray, held: np.ndarray | None = None) -> np.ndarray:
     held: (3, C), of all images of which `counts` are resamples: in the mean, a class without any boundary pixel in a
         resample keeps its number of them. None if they are no resamples.
     """
-    own = over = _iou(counts)
-    if held is not None:
-        over = np.where(np.isnan(own), _iou(held), own)
-    exist = ~np.isnan(over)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(exist, over, 0.0).sum(axis=-1) / exist.sum(axis=-1)
-    return np.concatenate([mean[..., None], own], axis=-1)
-
-
-def _iou(counts: np.ndarray) -> np.ndarray:
-    shared, annotated, predicted = (counts[..., row, :] for row in range(3))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return shared / (annotated + predicted - shared)
+    own = iou(counts)
+    over = own if held is None else np.where(np.isnan(own), iou(held), own)
+    return np.concatenate([mean(over)[..., None], own], axis=-1)
 
 
 def _sums(arrays: Mapping[str, np.ndarray], classes: int) -> np.ndarray:
@@ -279,8 +264,3 @@ def _sums(arrays: Mapping[str, np.ndarray], classes: int) -> np.ndarray:
     for row, name in enumerate(COUNTS):
         table[at, row, arrays["class"]] = arrays[name]
     return table
-
-
-def _qualities(arrays: Mapping[str, np.ndarray], table: np.ndarray) -> dict[int | str, float]:
-    values = numbers(table)[:, 0].tolist()
-    return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}

@@ -15,7 +15,7 @@ as in the official script. Predictions: PNGs anywhere below a folder whose names
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,11 +35,12 @@ from hrbench.formats.label_folders import (
     write_label_maps,
 )
 from hrbench.formats.labels import read_labels
+from hrbench.metrics.existing import by_name
 from hrbench.metrics.labels import cityscapes_reference as reference
 from hrbench.metrics.labels.asked import AskedNumbers, Empty, Over
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
-from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, Sums, ToldNumbers, quantities_of, sums
+from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, quantities_of, sums, told_numbers
 from hrbench.metrics.labels.evaluated_labels import evaluated_guesses, evaluated_sums, evaluated_truths
 from hrbench.metrics.labels.label_analysis import VERSION as ANALYSIS_VERSION
 from hrbench.metrics.labels.label_analysis import label_analysis
@@ -218,7 +219,7 @@ class CityscapesIoU:
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or cities (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
-        images, told = len(arrays["image"]), ToldNumbers(sums(arrays), AskedNumbers.of_params(state.params))
+        images, told = len(arrays["image"]), told_numbers(sums(arrays), AskedNumbers.of_params(state.params))
         groups = group_numbers(arrays) if self.interval == "group" else None
         ends = intervals(told.at, images, resamples, seed, groups, at_once=AT_ONCE)
         alone = (~np.isnan(told.images())).sum(axis=0).tolist()
@@ -228,14 +229,15 @@ class CityscapesIoU:
     def by_image(state: State, classes: bool = False) -> ByImage:
         """The means as a function of image weights, then the numbers of each class and category if `classes`."""
         arrays = arrays_of(state, FORM)
-        told = ToldNumbers(sums(arrays), AskedNumbers.of_params(state.params))
+        totals = sums(arrays)
+        told = told_numbers(totals, AskedNumbers.of_params(state.params))
         shown = [each.name for each in quantities_of(told.asked) if classes or "/" not in each.name]
 
         def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
             return told.at(weights, once)[:, : len(shown)]
 
         overall = sum("/" not in name for name in shown)
-        qualities = lambda: _qualities(arrays, told.totals)  # noqa: E731
+        qualities = lambda: by_name(arrays["image"], totals.images()[:, 0])  # noqa: E731
         truth, groups = arrays.get(TRUTH), arrays["group"]
         return ByImage(arrays["image"], tuple(shown), overall, at, qualities, AT_ONCE, truth, groups, resampled=at)
 
@@ -247,7 +249,7 @@ class CityscapesIoU:
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without classes are absent."""
         arrays = arrays_of(state, FORM)
-        return _qualities(arrays, sums(arrays))
+        return by_name(arrays["image"], sums(arrays).images()[:, 0])
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """All numbers by the official script, NaN if it has none. Raises UsageError if it is not installed."""
@@ -277,11 +279,6 @@ class CityscapesIoU:
         table[: len(self.ids)] = self.ids
         table[VOID] = 0
         return table
-
-
-def _qualities(arrays: Mapping[str, np.ndarray], totals: Sums) -> dict[int | str, float]:
-    values = totals.images()[:, 0].tolist()
-    return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
 
 
 def _instances_of(labels: Path) -> Path:

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hrbench.metrics.labels.asked import AskedNumbers, AskedTable, with_asked
+from hrbench.metrics.existing import mean_in_order
+from hrbench.metrics.labels.asked import AskedNumbers, ToldNumbers
 from hrbench.metrics.labels.cityscapes_labels import (
     CATEGORIES,
     CATEGORY_OF,
@@ -177,26 +178,10 @@ def sums(arrays: Mapping[str, np.ndarray]) -> Sums:
     return Sums(pixels, np.concatenate(weighted, axis=1), np.concatenate(total))
 
 
-class ToldNumbers:
+def told_numbers(totals: Sums, asked: AskedNumbers) -> ToldNumbers:
     """All numbers, in the order of `quantities_of`, as a function of image weights."""
-
-    def __init__(self, totals: Sums, asked: AskedNumbers) -> None:
-        self.totals, self.asked = totals, asked
-        hit, row, false = np.split(totals.pixels[:, : _ENDS[2]], _ENDS[:2], axis=-1)
-        self._further = AskedTable(asked, np.stack([hit, row, hit + false], axis=1))
-
-    def at(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
-        """(B, Q) under weights (B, I); once: as of `Sums.at`."""
-        usual = self.totals.at(weights, once)
-        return with_asked(usual, _OVERALL, self._further.at(weights, once) if self.asked else None)
-
-    def all(self) -> np.ndarray:
-        """(Q,) of all images."""
-        return with_asked(self.totals.all(), _OVERALL, self._further.all() if self.asked else None)
-
-    def images(self) -> np.ndarray:
-        """(I, Q) of each single image."""
-        return with_asked(self.totals.images(), _OVERALL, self._further.images() if self.asked else None)
+    hit, row, false = np.split(totals.pixels[:, : _ENDS[2]], _ENDS[:2], axis=-1)
+    return ToldNumbers(totals, _OVERALL, asked, np.stack([hit, row, hit + false], axis=1))
 
 
 class _Parts(NamedTuple):
@@ -223,9 +208,9 @@ def numbers(pixels: np.ndarray, weighted: np.ndarray, held: _Parts | None = None
     if held is not None:
         parts = _Parts._make(np.where(np.isnan(part), whole, part) for part, whole in zip(own, held, strict=True))
     means = [
-        *(mean(part) for part in parts[:4]),
+        *(mean_in_order(part) for part in parts[:4]),
         parts.pixel,
-        mean(parts.accuracy),
+        mean_in_order(parts.accuracy),
         parts.weighted,
         *(np.where(np.isnan(part), 0.0, part).mean(axis=-1) for part in (parts.classes, parts.accuracy)),
     ]
@@ -251,10 +236,3 @@ def _parts(pixels: np.ndarray, weighted: np.ndarray) -> _Parts:
 def _iou(right: np.ndarray, false: np.ndarray, missed: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         return right / (right + false + missed)
-
-
-def mean(values: np.ndarray) -> np.ndarray:
-    """(...) mean of those of (..., C) that exist, added one after the other; NaN if none does."""
-    exist = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.cumsum(np.where(exist, values, 0.0), axis=-1)[..., -1] / exist.sum(axis=-1)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hrbench.metrics.labels.overlap import iou
+from hrbench.metrics.labels.states import AT_ONCE
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import AnalysisMatrix, AnalysisTable
 
 MOST_CLASSES, MOST_PAIRS = 64, 50
 """Up to so many classes have a matrix; so many pairs are told."""
 
-RESAMPLES, SEED, AT_ONCE = 1000, 0, 50
+RESAMPLES, SEED = 1000, 0
 
 NO_CLASS = "no class"
 _VOC = "Everingham et al., The PASCAL Visual Object Classes Challenge, IJCV 2015, section 4.2"
@@ -66,7 +68,7 @@ def class_table(sums: np.ndarray, names: Sequence[str], groups: np.ndarray | Non
     """
     right, annotated, predicted = sums.sum(axis=0)
     ends = intervals(
-        lambda weights: _iou(np.tensordot(weights, sums, 1)), len(sums), RESAMPLES, SEED, groups, at_once=AT_ONCE
+        lambda weights: iou(np.tensordot(weights, sums, 1)), len(sums), RESAMPLES, SEED, groups, at_once=AT_ONCE
     )
     bounds = np.array([(np.nan, np.nan) if end is None else end for end in ends]).reshape(len(names), 2)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -93,10 +95,3 @@ _REASONS = (
     _ABSENT, "no resample of the images has it", "no resample of the images has it", "the class is not annotated",
     "the class is not predicted", _ABSENT, _ABSENT, "no pixel is judged",
 )  # fmt: skip
-
-
-def _iou(counts: np.ndarray) -> np.ndarray:
-    """(..., C) of (..., 3, C); NaN for a class that does not occur."""
-    right, annotated, predicted = (counts[..., row, :] for row in range(3))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return right / (annotated + predicted - right)

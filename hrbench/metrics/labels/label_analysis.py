@@ -13,6 +13,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from hrbench.formats.label_folders import in_order
+from hrbench.metrics.existing import mean
 from hrbench.metrics.labels.bands import BANDS, WIDTHS, ring_counts
 from hrbench.metrics.labels.class_confusions import (
     MOST_CLASSES,
@@ -23,6 +24,7 @@ from hrbench.metrics.labels.class_confusions import (
     confusion_table,
 )
 from hrbench.metrics.labels.objects import FOUND, HALVES, HITS, OBJECTS, PIXELS, SIDES, object_counts
+from hrbench.metrics.labels.overlap import iou
 from hrbench.types import Analysis, AnalysisCurves, AnalysisSection, AnalysisTable
 
 VERSION = 1
@@ -100,13 +102,10 @@ def _of_some(part: bool) -> str:
 
 
 def _accuracy(counts: np.ndarray) -> np.ndarray:
-    """(..., 2): accuracy of pixels and mean IoU of (..., 3, C); NaN for none."""
-    right, annotated, predicted = (counts[..., row, :].astype(np.float64) for row in range(3))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        iou = right / (annotated + predicted - right)
-        exist = ~np.isnan(iou)
-        mean = np.where(exist, iou, 0.0).sum(axis=-1) / exist.sum(axis=-1)
-        return np.stack([right.sum(axis=-1) / annotated.sum(axis=-1), mean], axis=-1)
+    """(..., 2): accuracy of pixels and mean IoU of (..., 3, C) int64; NaN for none."""
+    right, annotated = counts[..., 0, :].sum(axis=-1), counts[..., 1, :].sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        return np.stack([right / annotated, mean(iou(counts))], axis=-1)
 
 
 def _edges(rings: np.ndarray, part: bool) -> list[AnalysisSection]:

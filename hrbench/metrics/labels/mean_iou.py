@@ -20,23 +20,24 @@ A state has a block of pairs of class indices (`labels.states`); C in a predicti
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.label_colours import OTHER_COLOURS
 from hrbench.formats.label_folders import Kind, LabelFolder, in_order, write_label_maps
 from hrbench.formats.label_runs import histogram
 from hrbench.formats.labels import read_labels
-from hrbench.metrics.labels.asked import AskedNumbers, AskedTable, Empty, Over, with_asked
-from hrbench.metrics.labels.classes import IGNORED, NOTHING, LabelClasses
+from hrbench.metrics.existing import by_name, mean
+from hrbench.metrics.labels.asked import AskedNumbers, Empty, Over, ToldNumbers
+from hrbench.metrics.labels.classes import IGNORED
 from hrbench.metrics.labels.label_analysis import VERSION as ANALYSIS_VERSION
 from hrbench.metrics.labels.label_analysis import label_analysis
 from hrbench.metrics.labels.maps import WORDS, LabelMaps, Maps
-from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered, unevaluated_note
+from hrbench.metrics.labels.notes import map_notes, misnumbered
+from hrbench.metrics.labels.overlap import iou
 from hrbench.metrics.labels.states import (
     AT_ONCE,
     CELLS,
@@ -191,17 +192,10 @@ class MeanIoU:
     def input_notes(self, predictions: LabelFolder, target: Maps, state: State) -> list[Note]:
         """What in the label maps changes these numbers, or may."""
         ignored, judged = int(state.arrays["ignored"].sum()), int(state.arrays["pixels"].sum())
-        notes = ignored_note(ignored, judged, labels_in_words(self.classes.ignore))
         table = self.matrix(state)
-        notes += unevaluated_note(int(table[:, -1].sum()), judged, labels_in_words(self.classes.unjudged))
-        if self.classes.ignore == (255,) and not self.form.colours:
-            notes += binary_note(len(self.classes), ignored, bool((state.arrays["truth"] == 1).any()))
-        if self.classes.ids != tuple(range(len(self.classes))):
-            found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
-            seen = np.flatnonzero(table[:, :-1].any(axis=0))
-            notes += found_out(
-                predictions, self.maps.labels, (found, other), certain(self.classes, seen, predictions.kind)
-            )
+        second = bool((state.arrays["truth"] == 1).any())
+        seen = np.flatnonzero(table[:, :-1].any(axis=0))
+        notes = map_notes(self.maps, predictions, (ignored, judged, int(table[:, -1].sum())), second, seen)
         return notes + misnumbered(table, *self._written(predictions.kind))
 
     def analyse(self, predictions: LabelFolder, target: Maps, state: State) -> Analysis:
@@ -248,14 +242,15 @@ class MeanIoU:
     def by_image(state: State, classes: bool = False) -> ByImage:
         """The means as a function of image weights, then the numbers of each class if `classes`."""
         arrays, names = arrays_of(state, FORM), state.params["names"]
-        told = _ToldNumbers(class_sums(arrays, len(names)), AskedNumbers.of_params(state.params))
+        sums = class_sums(arrays, len(names))
+        told = told_numbers(sums, AskedNumbers.of_params(state.params))
         shown = [each.name for each in quantities_of(names, told.asked) if classes or "/" not in each.name]
         overall = len(MEANS) + len(told.asked.overall())
 
         def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
             return told.at(weights, once)[:, : len(shown)]
 
-        qualities = lambda: _qualities(arrays, told.table)  # noqa: E731
+        qualities = lambda: by_name(arrays["image"], numbers(sums)[:, 0])  # noqa: E731
         truth, groups = arrays.get(TRUTH), arrays["group"]
         return ByImage(arrays["image"], tuple(shown), overall, at, qualities, AT_ONCE, truth, groups, resampled=at)
 
@@ -270,7 +265,7 @@ class MeanIoU:
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without classes are absent."""
         arrays = arrays_of(state, FORM)
-        return _qualities(arrays, self._told(state, arrays).table)
+        return by_name(arrays["image"], self._told(state, arrays).usual.images()[:, 0])
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """All numbers by counting pixels class by class in each image; NaN if there is none."""
@@ -286,7 +281,7 @@ class MeanIoU:
             for index in range(len(self.classes)):
                 annotated, predicted = truth == index, judged & (guess == index)
                 table[:, index] = [np.count_nonzero(part) for part in (annotated & predicted, annotated, predicted)]
-        values = _ToldNumbers(counts, self.asked).all().tolist()
+        values = told_numbers(counts, self.asked).all().tolist()
         return {quantity.name: value for quantity, value in zip(self.quantities, values, strict=True)}
 
     def _counted(self, truth: Path, prediction: Path, truths: np.ndarray, guesses: np.ndarray) -> dict[str, np.ndarray]:
@@ -299,14 +294,14 @@ class MeanIoU:
         ignored = np.array(pair.lengths[~judged].sum(), np.int64)
         return {**cells_of(matrix), "ignored": ignored, TRUTH: truth_digests([map_bytes(pair.truth)])}
 
-    def _told(self, state: State, arrays: Mapping[str, np.ndarray]) -> _ToldNumbers:
+    def _told(self, state: State, arrays: Mapping[str, np.ndarray]) -> ToldNumbers:
         """All that a state tells. Raises InputError if it is of other classes."""
         if state.params["names"] != list(self.classes.names):
             raise InputError(
                 f"a state of {len(state.params['names'])} classes was given to {self.name} of {len(self.classes)}; "
                 "construct it with the same names"
             )
-        return _ToldNumbers(class_sums(arrays, len(self.classes)), AskedNumbers.of_params(state.params))
+        return told_numbers(class_sums(arrays, len(self.classes)), AskedNumbers.of_params(state.params))
 
 
 def quantities_of(names: Sequence[str], asked: AskedNumbers) -> tuple[Quantity, ...]:
@@ -315,31 +310,29 @@ def quantities_of(names: Sequence[str], asked: AskedNumbers) -> tuple[Quantity, 
     return (*MEANS, *asked.overall(), *parts, *asked.single(names))
 
 
-class _ToldNumbers:
-    """All numbers, in the order of `quantities_of`, as a function of image weights. table: as of `class_sums`."""
+@dataclass(frozen=True)
+class ClassSums:
+    """The usual numbers as a function of image weights. table: as of `class_sums`."""
 
-    def __init__(self, table: np.ndarray, asked: AskedNumbers) -> None:
-        self.table, self.asked = table, asked
-        self._further = AskedTable(asked, table)
+    table: np.ndarray
 
     def at(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
-        """(B, Q) under weights (B, I); once: as of `AskedTable.at`."""
+        """(B, 6 + C) under weights (B, I); once: as of `AskedTable.at`."""
         held = None if once is None else np.tensordot(once, self.table, 1)
-        usual = numbers(np.tensordot(weights, self.table, 1), held)
-        return with_asked(usual, len(MEANS), self._further.at(weights, once) if self.asked else None)
+        return numbers(np.tensordot(weights, self.table, 1), held)
 
     def all(self) -> np.ndarray:
-        """(Q,) of all images."""
-        return with_asked(numbers(self.table.sum(axis=0)), len(MEANS), self._further.all() if self.asked else None)
+        """(6 + C,) of all images."""
+        return numbers(self.table.sum(axis=0))
 
     def images(self) -> np.ndarray:
-        """(I, Q) of each single image."""
-        return with_asked(numbers(self.table), len(MEANS), self._further.images() if self.asked else None)
+        """(I, 6 + C) of each single image."""
+        return numbers(self.table)
 
 
-def _qualities(arrays: Mapping[str, np.ndarray], table: np.ndarray) -> dict[int | str, float]:
-    values = numbers(table)[:, 0].tolist()
-    return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
+def told_numbers(table: np.ndarray, asked: AskedNumbers) -> ToldNumbers:
+    """All numbers, in the order of `quantities_of`. table: as of `class_sums`."""
+    return ToldNumbers(ClassSums(table), len(MEANS), asked, table)
 
 
 def numbers(counts: np.ndarray, held: np.ndarray | None = None) -> np.ndarray:
@@ -349,39 +342,21 @@ def numbers(counts: np.ndarray, held: np.ndarray | None = None) -> np.ndarray:
     held: (3, C), of all images of which `counts` are resamples: in means, a class without any pixel in a resample
         keeps its number of them. None if they are no resamples.
     """
-    right, annotated, predicted = (counts[..., row, :] for row in range(3))
-    union = annotated + predicted - right
+    right, annotated = counts[..., 0, :], counts[..., 1, :]
+    own = iou(counts)
     with np.errstate(invalid="ignore", divide="ignore"):
-        iou, accuracy = right / union, right / annotated
+        accuracy = right / annotated
         total = annotated.sum(axis=-1)
         pixels = right.sum(axis=-1) / total
-        weighted = np.where(annotated > 0, annotated * iou, 0.0).sum(axis=-1) / total
-        over, within = iou, accuracy
+        weighted = np.where(annotated > 0, annotated * own, 0.0).sum(axis=-1) / total
+        over, within = own, accuracy
         if held is not None:
-            over = np.where(union > 0, iou, held[0] / (held[1] + held[2] - held[0]))
+            over = np.where(np.isnan(own), iou(held), own)
             within = np.where(annotated > 0, accuracy, held[0] / held[1])
-        means = [_mean(over), pixels, _mean(within), weighted, *(_mean_of_all(part) for part in (over, within))]
-    return np.concatenate([np.stack(means, axis=-1), iou], axis=-1)
+        means = [mean(over), pixels, mean(within), weighted, *(_mean_of_all(part) for part in (over, within))]
+    return np.concatenate([np.stack(means, axis=-1), own], axis=-1)
 
 
 def _mean_of_all(values: np.ndarray) -> np.ndarray:
     """(...) mean of (..., C), in which NaN counts as 0."""
     return np.where(np.isnan(values), 0.0, values).mean(axis=-1)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """(...) mean of those of (..., C) that are not NaN; NaN if there is none."""
-    exist = ~np.isnan(values)
-    return np.where(exist, values, 0.0).sum(axis=-1) / exist.sum(axis=-1)
-
-
-def labels_in_words(labels: Sequence[int]) -> str:
-    """Labels of no class in words: numbers, then colours that are ignored."""
-    shown = ", ".join(str(label) for label in labels if label != OTHER_COLOURS)
-    return " or ".join(filter(None, [shown, "a colour that is ignored" if OTHER_COLOURS in labels else ""]))
-
-
-def certain(classes: LabelClasses, seen: np.ndarray, kind: Kind) -> bool:
-    """Whether a class was predicted of which no number is one of the other kind. seen: classes that were predicted."""
-    own, other = (classes.guesses(each) for each in (kind, "indices" if kind == "ids" else "ids"))
-    return not bool(np.isin(seen, own[other != NOTHING]).all())

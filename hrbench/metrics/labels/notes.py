@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hrbench.formats.label_folders import KIND_FILE, LabelFolder
+from hrbench.formats.label_colours import OTHER_COLOURS
+from hrbench.formats.label_folders import KIND_FILE, Kind, LabelFolder
+from hrbench.metrics.labels.classes import NOTHING
+from hrbench.metrics.labels.maps import WORDS, LabelMaps
 from hrbench.types import Note
 
 _VALUES = 256
@@ -15,6 +18,39 @@ _VALUES = 256
 FITS, BETTER, OF_A_CLASS = 0.4, 0.25, 0.1
 """A reading of the numbers fits well from this mean IoU on, and so much better than the present one; in so many IoU
 more must also half of the classes fit better."""
+
+
+def map_notes(
+    maps: LabelMaps, predictions: LabelFolder, pixels: tuple[int, int, int], second: bool, seen: np.ndarray
+) -> list[Note]:
+    """Notes on maps of any set of classes.
+
+    maps: how they were read.
+    predictions: the predicted ones.
+    pixels: of the ground truth that are ignored, and judged; and judged ones that are predicted as no class.
+    second: whether class 1 is annotated.
+    seen: classes that were predicted.
+    """
+    ignored, judged, none = pixels
+    classes, kind = maps.classes, predictions.kind
+    notes = ignored_note(ignored, judged, _in_words(classes.ignore))
+    notes += unevaluated_note(none, judged, _in_words(classes.unjudged))
+    if classes.ignore == (255,) and not maps.form.colours:
+        notes += binary_note(len(classes), ignored, second)
+    if classes.ids != tuple(range(len(classes))):
+        other: Kind = "indices" if kind == "ids" else "ids"
+        own, others = classes.guesses(kind), classes.guesses(other)
+        certain = not bool(
+            np.isin(seen, own[others != NOTHING]).all()
+        )  # no number of a predicted class is of the other
+        notes += found_out(predictions, maps.labels, (WORDS[kind], WORDS[other]), certain)
+    return notes
+
+
+def _in_words(labels: Sequence[int]) -> str:
+    """Labels of no class in words: numbers, then colours that are ignored."""
+    shown = ", ".join(str(label) for label in labels if label != OTHER_COLOURS)
+    return " or ".join(filter(None, [shown, "a colour that is ignored" if OTHER_COLOURS in labels else ""]))
 
 
 def ignored_note(ignored: int, judged: int, labels: str) -> list[Note]:

@@ -70,15 +70,8 @@ def count(pairs: Pairs, truth: Segments, found: Segments) -> ImageCounts:
     pairs: of its two maps.
     truth, found: annotated and predicted segments; an annotated area that is NaN is counted.
     """
-    ids, pixels = pairs.areas(pairs.truth)
-    place = truth.places(ids)
-    own_area = np.zeros(len(truth.ids))
-    own_area[place[place >= 0]] = pixels[place >= 0]
-    own_area = np.where(np.isnan(truth.area), own_area, truth.area)
-    ids, pixels = pairs.areas(pairs.found)
-    place = found.places(ids)
-    area = np.zeros(len(found.ids), np.int64)
-    area[place[place >= 0]] = pixels[place >= 0]
+    own_area = np.where(np.isnan(truth.area), _areas(*pairs.areas(pairs.truth), truth), truth.area)
+    area = _areas(*pairs.areas(pairs.found), found)
 
     row, column = truth.places(pairs.truth), found.places(pairs.found)
     ignored = np.zeros(len(found.ids), np.int64)  # pixels in void, and then in the crowd of the category
@@ -103,3 +96,10 @@ def count(pairs: Pairs, truth: Segments, found: Segments) -> ImageCounts:
     false[other] = False
     false &= ~(ignored / np.maximum(area, 1) > 0.5)
     return ImageCounts(truth.category[one], iou, found.category[false], truth.category[missed])
+
+
+def _areas(ids: np.ndarray, pixels: np.ndarray, segments: Segments) -> np.ndarray:
+    """(S,) int64 pixels of each segment, of those of each id (V,)."""
+    place, area = segments.places(ids), np.zeros(len(segments.ids), np.int64)
+    area[place[place >= 0]] = pixels[place >= 0]
+    return area

@@ -38,6 +38,7 @@ from hrbench.formats.panoptic.files import (
 from hrbench.formats.panoptic.pixels import VOID, read_ids
 from hrbench.formats.panoptic.segments import prediction_fault, truth_fault
 from hrbench.formats.panoptic.write import write_folder
+from hrbench.metrics.existing import by_name
 from hrbench.metrics.panoptic.counts import count, pairs_of
 from hrbench.metrics.panoptic.reference import official_numbers
 from hrbench.metrics.panoptic.scores import MEANS, PARTS, PanopticSums, class_quantities, measurements, sums
@@ -196,14 +197,14 @@ class PanopticQuality:
         def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
             return totals.at(weights, once)[:, : len(names)]
 
-        qualities = lambda: _qualities(arrays["image"], totals)  # noqa: E731
+        qualities = lambda: by_name(arrays["image"], totals.images()[:, 0])  # noqa: E731
         return ByImage(
             arrays["image"], tuple(names), len(MEANS), at, qualities, AT_ONCE, arrays.get(TRUTH), resampled=at
         )
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> its own PQ, in [0, 1], over the classes in it; images without segments are absent."""
-        return _qualities(arrays_of(state, FORM)["image"], _sums(state))
+        return by_name(arrays_of(state, FORM)["image"], _sums(state).images()[:, 0])
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """All numbers by panopticapi's evaluation, NaN if it has none. Raises UsageError if it is not installed."""
@@ -225,11 +226,6 @@ class PanopticQuality:
 
 def _sums(state: State) -> PanopticSums:
     return sums(arrays_of(state, FORM), state.params)
-
-
-def _qualities(images: np.ndarray, totals: PanopticSums) -> dict[int | str, float]:
-    values = totals.images()[:, 0].tolist()
-    return {image: value for image, value in zip(images.tolist(), values, strict=True) if value == value}
 
 
 def _chosen(

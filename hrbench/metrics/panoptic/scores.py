@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from hrbench.metrics.existing import mean_in_order
 from hrbench.types import Measurement, Quantity, Reason
 
 GROUPS = (("", "of all classes"), ("_things", "of the classes of things"), ("_stuff", "of the classes of stuff"))
@@ -135,17 +136,8 @@ def numbers(classes: np.ndarray, things: np.ndarray, held: np.ndarray | None = N
     held: (1, 3, C) what a class that does not exist has in means; None for nothing.
     """
     over = classes if held is None else np.where(np.isnan(classes), held, classes)
-    means = [_mean(over[..., chosen]) for chosen in (np.ones_like(things), things, ~things)]
+    means = [mean_in_order(over[..., chosen]) for chosen in (np.ones_like(things), things, ~things)]
     return np.concatenate([*means, classes.reshape(len(classes), 3 * len(things))], axis=1)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """(B, 3) mean of those of (B, 3, C) that exist, added one after the other; NaN if none does."""
-    if not values.shape[-1]:
-        return np.full(values.shape[:-1], np.nan)
-    exist = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.cumsum(np.where(exist, values, 0.0), axis=-1)[..., -1] / exist.sum(axis=-1)
 
 
 def measurements(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrbench.metrics.points.image_rows import summed, weighted
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -34,7 +36,7 @@ def distances(offset: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 def errors(offset: np.ndarray) -> np.ndarray:
-    """(n, K) float64, px: lengths of offsets (n, K, 2)."""
+    """(...) float64, px: lengths of offsets (..., 2)."""
     return np.sqrt(offset[..., 0] * offset[..., 0] + offset[..., 1] * offset[..., 1])
 
 
@@ -81,13 +83,6 @@ def table_of(
     thresholds: of PCK.
     curve: of the area.
     """
-    joints = visible.shape[1]
-
-    def by_image(rows: np.ndarray) -> np.ndarray:
-        total = np.zeros((images, *rows.shape[1:]))
-        np.add.at(total, place, rows)  # one after the other: the same bits for any part of the images
-        return total
-
     has_size = size > 0
     judged = visible & has_size[:, None]
     right = judged & found[:, None]
@@ -95,16 +90,15 @@ def table_of(
     pixels = isinstance(curve.size, float)
     lengths = distances(offset, np.full(len(size), curve.size)) if pixels else distance
     on_curve = visible if pixels else judged
-    near = np.empty((images, len(thresholds) + curve.steps, joints))
+    near = np.empty((images, len(thresholds) + curve.steps, visible.shape[1]))
     for number, threshold in enumerate(thresholds):
-        near[:, number] = by_image(right & (distance < np.float32(threshold)))
+        near[:, number] = summed(right & (distance < np.float32(threshold)), place, images)
     met = on_curve & found[:, None]
     for number, threshold in enumerate(curve.thresholds(), len(thresholds)):
-        near[:, number] = by_image(met & (lengths < np.float32(threshold)))
+        near[:, number] = summed(met & (lengths < np.float32(threshold)), place, images)
     seen = visible & found[:, None]
-    return JointTable(
-        near, by_image(judged), by_image(on_curve), by_image(np.where(seen, errors(offset), 0.0)), by_image(seen)
-    )
+    others = (judged, on_curve, np.where(seen, errors(offset), 0.0), seen)
+    return JointTable(near, *(summed(rows, place, images) for rows in others))
 
 
 def numbers(table: JointTable, weights: np.ndarray, thresholds: int, held: np.ndarray | None = None) -> np.ndarray:
@@ -120,7 +114,7 @@ def numbers(table: JointTable, weights: np.ndarray, thresholds: int, held: np.nd
     (images, steps), joints = table.near.shape[:2], table.found.shape[1]
     near = (weights @ table.near.reshape(images, steps * joints)).reshape(len(weights), steps, joints)  # whole: exact
     judged, on_curve, found = (weights @ rows for rows in (table.judged, table.on_curve, table.found))
-    error = _in_order(weights, table.error)
+    error = weighted(weights, table.error)
     asked = np.concatenate(
         [np.repeat(judged[:, None], thresholds, 1), np.repeat(on_curve[:, None], steps - thresholds, 1)], axis=1
     )
@@ -143,14 +137,6 @@ def shares(table: JointTable, thresholds: int) -> np.ndarray:
     asked = np.stack([*[table.judged.sum(axis=0)] * thresholds, *[table.on_curve.sum(axis=0)] * (steps - thresholds)])
     with np.errstate(invalid="ignore", divide="ignore"):
         return table.near.sum(axis=0) / asked
-
-
-def _in_order(weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """weights (B, I) @ rows (I, K), added image after image: one with weight 0 changes no bit."""
-    total = np.zeros((len(weights), rows.shape[1]))
-    for column, row in zip(weights.T, rows, strict=True):
-        total += column[:, None] * row
-    return total
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

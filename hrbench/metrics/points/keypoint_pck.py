@@ -16,9 +16,8 @@ whether there is a prediction; `left` (I,) int64, predictions that are held to n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,8 +32,11 @@ from hrbench.formats.mpii import write_predictions
 from hrbench.metrics.coco.notes import unknown_category, unseen_note
 from hrbench.metrics.points import counts
 from hrbench.metrics.points.counts import Curve, JointTable
+from hrbench.metrics.points.image_rows import as_bytes, rows_in
 from hrbench.metrics.points.joint_notes import coco_notes
 from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
+from hrbench.metrics.points.options import positive
+from hrbench.metrics.points.pck_reference import plain_numbers
 from hrbench.metrics.points.people import (
     OPTIONS,
     People,
@@ -135,14 +137,14 @@ class Pck:
             if ends is not None and (not isinstance(ends, (list, tuple)) or len(ends) != 2):
                 raise UsageError(f"{name} {ends!r}: name two joints")
         self.reference: Reference = reference
-        self.thresholds = _positive("thresholds", thresholds)
+        self.thresholds = positive("thresholds", thresholds)
         self.curve = _curve(curve_size, curve_steps)
         self.ends = {"torso": torso, "head": head}
         self.skeleton_name, self.skeleton = skeleton, None if skeleton is None else skeleton_named(skeleton)
         self.unseen: Unseen = unseen
         self.category, self.per_joint = category, bool(per_joint)
         spreads = spreads_of(skeleton, sigmas)
-        self.sigmas = _positive("sigmas", COCO_SIGMAS if spreads is None else spreads)
+        self.sigmas = positive("sigmas", COCO_SIGMAS if spreads is None else spreads)
         self.origin: Literal[0, 1] | None = origin
         self.form = CocoForm(
             renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames,
@@ -196,10 +198,7 @@ class Pck:
     def measure(self, predictions: Posed, target: People, images: Sequence[int | str] | None = None) -> State:
         """Offsets of all joints. images: ids, or names or rows of MPII; None for all. Raises InputError for another."""
         places = rows_of(target, images)
-        order = np.argsort(target.image, kind="stable")
-        starts, ends = (np.searchsorted(target.image[order], places, side) for side in ("left", "right"))
-        many = ends - starts
-        rows = order[np.repeat(starts - (np.cumsum(many) - many), many) + np.arange(many.sum())]
+        rows, many = rows_in(target.image, places)
         counted = target.visible[rows] & predictions.found[rows, None]
         offset = np.where(counted[..., None], predictions.points[rows] - target.position[rows], 0.0)
         left = np.bincount(np.searchsorted(target.images, predictions.left), minlength=len(target.images))
@@ -212,7 +211,7 @@ class Pck:
             "size": target.size[rows],
             "visible": target.visible[rows],
             "found": predictions.found[rows],
-            TRUTH: truth_digests(_truths(target, rows, many)),
+            TRUTH: truth_digests(as_bytes(_facts(target, rows), many)),
         }
         params = {
             "curve": [self.curve.size, self.curve.steps],
@@ -302,65 +301,11 @@ class Pck:
         """All numbers by going from person to person and from joint to joint, in plain Python; NaN if there is none."""
         people = self.read_target(Path(target))
         posed = self.read_predictions(Path(predictions), people)
-        chosen = rows_of(people, images).tolist()
-        steps = [*self.thresholds, *self.curve.thresholds()]
-        joints, first = len(people.joints), len(self.thresholds)
-        near = [[0] * joints for _ in steps]
-        judged, on_curve, found, error = ([0] * joints, [0] * joints, [0] * joints, [0.0] * joints)
-        for image in chosen:
-            own = [0.0] * joints
-            for person in np.flatnonzero(people.image == image).tolist():
-                size = float(people.size[person])
-                for joint in np.flatnonzero(people.visible[person]).tolist():
-                    x, y = (posed.points[person, joint] - people.position[person, joint]).tolist()
-                    of = [size] * first + [self.curve.size if isinstance(self.curve.size, float) else size] * (
-                        self.curve.steps
-                    )
-                    judged[joint] += size > 0
-                    on_curve[joint] += of[-1] > 0
-                    if not posed.found[person]:
-                        continue
-                    found[joint] += 1
-                    own[joint] += sqrt(x * x + y * y)
-                    for number, (step, unit) in enumerate(zip(steps, of, strict=True)):
-                        if unit > 0:
-                            distance = np.float32(sqrt((x / unit) * (x / unit) + (y / unit) * (y / unit)))
-                            near[number][joint] += bool(distance < np.float32(step))
-            error = [before + more for before, more in zip(error, own, strict=True)]
-        values = _plain(near, judged, on_curve, error, found, first)
+        values = plain_numbers(people, posed, rows_of(people, images).tolist(), self.thresholds, self.curve)
         names = [*(quantity.name for quantity in self.quantities)]
         if self.per_joint:
             names += [one.name for one in joint_quantities(self.reference, self.thresholds, people.joints)]
         return dict(zip(names, values, strict=False))
-
-
-def _plain(
-    near: list[list[int]],
-    judged: list[int],
-    on_curve: list[int],
-    error: list[float],
-    found: list[int],
-    first: int,
-) -> list[float]:
-    """The numbers in their order from counts of plain Python."""
-    share = [
-        [
-            right / all_ if all_ else float("nan")
-            for right, all_ in zip(row, judged if n < first else on_curve, strict=True)
-        ]
-        for n, row in enumerate(near)
-    ]
-    mean = [float(np.mean([one for one in row if one == one] or [np.nan])) for row in share]
-    area = 0.0
-    for one in mean[first:]:
-        area += 1.0 / (len(near) - first) * one
-    together = [sum(row) / sum(judged) if sum(judged) else float("nan") for row in near[:first]]
-    whole = 0.0
-    for one in error:
-        whole += one
-    epe = whole / sum(found) if sum(found) else float("nan")
-    own = [one / many if many else float("nan") for one, many in zip(error, found, strict=True)]
-    return [*mean[:first], *together, area, epe, *chain.from_iterable(share[:first]), *own]
 
 
 def _curve(size: Any, steps: Any) -> Curve:
@@ -368,18 +313,7 @@ def _curve(size: Any, steps: Any) -> Curve:
         raise UsageError(f"curve_steps {steps!r}: say a whole number from 1 to 1000")
     if size == "reference":
         return Curve(size, steps)
-    return Curve(_positive("curve_size", size)[0], steps)
-
-
-def _positive(name: str, given: Any) -> tuple[float, ...]:
-    """One or more positive numbers. Raises UsageError for anything else, texts among them."""
-    numbers = (given,) if isinstance(given, (int, float)) else () if isinstance(given, str) else tuple(given)
-    right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in numbers)
-    named = {f"{one:g}" for one in numbers} if right else set()
-    if not named or (len(named) != len(numbers) and name == "thresholds"):
-        once = ", each once in six digits" if name == "thresholds" else ""
-        raise UsageError(f"{name} {given!r}: give positive numbers{once}")
-    return tuple(map(float, numbers))
+    return Curve(positive("curve_size", size)[0], steps)
 
 
 def _asked(state: State) -> tuple[list[float], Curve, list[str]]:
@@ -418,14 +352,12 @@ def _qualities(arrays: Mapping[str, np.ndarray], thresholds: Sequence[float]) ->
     return {image: one / many for image, one, many in rows if many}
 
 
-def _truths(target: People, rows: np.ndarray, many: np.ndarray) -> Iterator[bytes]:
-    """What is annotated in each image, as bytes: sizes, visible joints and their places."""
+def _facts(target: People, rows: np.ndarray) -> np.ndarray:
+    """What is annotated of each person: size, visible joints and their places."""
     joints = len(target.joints)
     facts = np.empty((len(rows), 1 + 3 * joints), "<f8")
     facts[:, 0] = target.size[rows]
     facts[:, 1 : 1 + joints] = target.visible[rows]
     place = np.where(target.visible[rows][..., None], target.position[rows], 0.0)
     facts[:, 1 + joints :] = place.reshape(len(rows), 2 * joints)
-    ends = np.cumsum(many).tolist()
-    for start, end in zip([0, *ends[:-1]] if len(ends) else [], ends, strict=True):
-        yield facts[start:end].tobytes()
+    return facts

@@ -17,7 +17,7 @@ follow; `row` (G,) int64, the face's row in its file; `error` (G, L) float64, px
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,9 @@ import numpy as np
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.face_list import FaceList
 from hrbench.formats.landmarks import read_faces, read_points, write_points
+from hrbench.metrics.points.counts import errors
+from hrbench.metrics.points.image_rows import as_bytes, rows_in, summed, weighted
+from hrbench.metrics.points.options import positive
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
@@ -109,11 +112,7 @@ class Nme:
         if normalise is not None and normalise not in WORDS:
             raise UsageError(f"normalise {normalise!r}: say {', '.join(WORDS)}")
         self.normalise: Length | None = normalise
-        given = (thresholds,) if isinstance(thresholds, (int, float)) else tuple(thresholds)
-        right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in given)
-        if not given or not right or len({f"{one:g}" for one in given}) != len(given):
-            raise UsageError(f"thresholds {thresholds!r}: give positive numbers, each once in six digits")
-        self.thresholds = tuple(map(float, given))
+        self.thresholds = positive("thresholds", thresholds)
         self.per_landmark = bool(per_landmark)
         self.quantities: tuple[Quantity, ...] = quantities(normalise or "outer_eyes", self.thresholds)
 
@@ -139,10 +138,7 @@ class Nme:
         """
         length = self._length(target)
         names = _chosen(images, target)
-        order = np.argsort(target.image, kind="stable")
-        starts, ends = (np.searchsorted(target.image[order], names, side) for side in ("left", "right"))
-        many = ends - starts
-        rows = order[np.repeat(starts - (np.cumsum(many) - many), many) + np.arange(many.sum())]
+        rows, many = rows_in(target.image, names)
         absent = rows[np.isnan(predictions[rows]).any(axis=(1, 2))]
         if len(absent):
             raise InputError(
@@ -160,10 +156,10 @@ class Nme:
             "image": names,
             "faces": many.astype(np.int64),
             "row": rows.astype(np.int64),
-            "error": np.sqrt(offset[..., 0] * offset[..., 0] + offset[..., 1] * offset[..., 1]),
+            "error": errors(offset),
             "size": size,
             "subsets": subsets,
-            TRUTH: truth_digests(_truths(target, size, rows, many)),
+            TRUTH: truth_digests(as_bytes(_facts(target, size, rows), many)),
         }
         params = {
             "landmarks": int(target.points.shape[1]),
@@ -304,7 +300,7 @@ def sizes(faces: FaceList, length: Length) -> np.ndarray:
         sides = points.max(axis=1) - points.min(axis=1)
         if length == "box":
             return np.sqrt(sides[:, 0] * sides[:, 1])
-    return np.sqrt(sides[:, 0] * sides[:, 0] + sides[:, 1] * sides[:, 1])
+    return errors(sides)
 
 
 def _columns(
@@ -322,20 +318,14 @@ def _columns(
     counted[:, 1 + 2 * len(thresholds) : 1 + 2 * len(thresholds) + member.shape[1]] = member
     images = len(arrays["image"])
     place = np.repeat(np.arange(images), arrays["faces"])
-    sums, faces = np.zeros((images, values.shape[1])), np.zeros((images, values.shape[1]))
-    np.add.at(sums, place, values)  # one after the other: the same bits for any part of the images
-    np.add.at(faces, place, counted)
-    return sums, faces
+    return summed(values, place, images), summed(counted, place, images)
 
 
 def _numbers(sums: np.ndarray, faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(B, Q) means over faces for image weights (B, I), added image after image: a weight of 0 changes no bit."""
+    """(B, Q) means over faces for image weights (B, I)."""
     weights = np.asarray(weights, np.float64)
-    total = np.zeros((len(weights), sums.shape[1]))
-    for column, row in zip(weights.T, sums, strict=True):
-        total += column[:, None] * row
     with np.errstate(invalid="ignore", divide="ignore"):
-        return total / (weights @ faces)
+        return weighted(weights, sums) / (weights @ faces)
 
 
 def _qualities(arrays: Mapping[str, np.ndarray]) -> dict[int | str, float]:
@@ -358,12 +348,9 @@ def _chosen(images: Sequence[int | str] | None, target: FaceList) -> np.ndarray:
     return np.array(sorted({str(image) for image in images}), known.dtype)
 
 
-def _truths(target: FaceList, size: np.ndarray, rows: np.ndarray, many: np.ndarray) -> Iterator[bytes]:
-    """What is annotated in each image, as bytes: lengths and landmarks of its faces."""
-    facts = np.concatenate([size[:, None], target.points[rows].reshape(len(rows), -1)], axis=1).astype("<f8")
-    ends = np.cumsum(many).tolist()
-    for start, end in zip([0, *ends[:-1]] if ends else [], ends, strict=True):
-        yield facts[start:end].tobytes()
+def _facts(target: FaceList, size: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """What is annotated of each face: its length and its landmarks."""
+    return np.concatenate([size[:, None], target.points[rows].reshape(len(rows), -1)], axis=1).astype("<f8")
 
 
 def _misread(found: np.ndarray, true: np.ndarray) -> list[Note]:

@@ -19,22 +19,17 @@ from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.forms import CocoForm
 from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen, read_results
 from hrbench.formats.coco.keypoints import read_truth as read_coco
-from hrbench.formats.coco.skeletons import Skeleton
+from hrbench.formats.coco.skeletons import COCO, Skeleton
 from hrbench.formats.mpii import read_predictions, read_scales
 from hrbench.formats.mpii import read_truth as read_mpii
 from hrbench.metrics.coco.oks import oks
+from hrbench.metrics.points.counts import errors
+from hrbench.metrics.points.image_rows import rows_in
 
 Reference = Literal["box", "torso", "head", "head_segment"]
 MOST_LISTED = 30
 HEAD_SHARE = 0.6
 """Of the head box's diagonal, as MPII's own evaluation takes it."""
-
-COCO_JOINTS = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-    "right_ankle",
-)  # fmt: skip
-"""Names of COCO's joints, for a file of 17 that names none."""
 
 SEGMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "torso": (("left_shoulder", "right_hip"), ("lsho", "rhip")),
@@ -102,7 +97,7 @@ def coco_people(
     """People of a COCO-style annotation file with a visible joint, crowds left out.
 
     ends: the two joints that a reference "torso" or "head_segment" is measured between; None: `SEGMENTS`.
-    skeleton: whose names the joints have; None: those of the file.
+    skeleton: whose names the joints have; None: those of the file, or COCO's of a file of 17 that names none.
 
     Raises InputError, MissingError as `formats.coco.keypoints.read_truth`; UsageError for a reference that it lacks.
     """
@@ -111,9 +106,12 @@ def coco_people(
     if category is not None:
         counted &= truth.truths.category == category
     rows = np.flatnonzero(counted)
-    joints = truth.joints or (COCO_JOINTS if len(sigmas) == len(COCO_JOINTS) else _numbered(len(sigmas)))
+    if skeleton is None and not truth.joints and len(sigmas) == len(COCO.names):
+        skeleton = COCO
     if skeleton is not None:
         joints = tuple(name.replace(" ", "_") for name in skeleton.names)
+    else:
+        joints = truth.joints or tuple(f"joint_{number}" for number in range(len(sigmas)))
     position, visible = truth.keypoints[rows, :, :2], truth.keypoints[rows, :, 2] > 0
     if reference == "head":
         raise UsageError(
@@ -176,11 +174,8 @@ def coco_posed(
     assert truth is not None
     results = read_results(path, len(sigmas), truth, None, form, category, unseen)
     at, of = results.detections.image, people.images[people.image]
-    order = np.argsort(at, kind="stable")
-    starts, ends = (np.searchsorted(at[order], of, side) for side in ("left", "right"))
-    many = ends - starts
+    row, many = rows_in(at, of)
     person = np.repeat(np.arange(len(of)), many)
-    row = order[np.repeat(starts - (np.cumsum(many) - many), many) + np.arange(many.sum())]
     alike = truth.truths.category[people.row[person]] == results.detections.category[row]
     person, row = person[alike], row[alike]
     area = np.where(truth.truths.area > 0, truth.truths.area, truth.box[:, 2:].prod(axis=1))
@@ -212,10 +207,6 @@ def _one_each(person: np.ndarray, row: np.ndarray, similar: np.ndarray, people: 
     return best
 
 
-def _numbered(joints: int) -> tuple[str, ...]:
-    return tuple(f"joint_{number}" for number in range(joints))
-
-
 def _lengths(
     path: Path,
     reference: Reference,
@@ -238,7 +229,7 @@ def _lengths(
     one, other = (_place(option, joint, joints, names) for joint in ends)
     apart = position[:, one] - position[:, other]
     both = visible[:, one] & visible[:, other]
-    return np.where(both, np.sqrt(apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1]), 0.0)
+    return np.where(both, errors(apart), 0.0)
 
 
 def _place(option: str, joint: int | str, joints: Sequence[str], names: Sequence[str]) -> int:

@@ -17,9 +17,9 @@ State, rows by image (I images, N predicted joints): `image` (I,) int64; `labell
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from hrbench.formats.coco.keypoints import Unseen
 from hrbench.formats.coco.skeletons import POSETRACK18
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.posetrack import JOINTS, ScoredPoses, TrackedPeople, read_people, read_poses
+from hrbench.metrics.existing import mean_in_order
 from hrbench.metrics.points.pose_ap_reference import plain_numbers
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
@@ -40,10 +41,12 @@ AT_ONCE = 16
 """How many weightings are taken at once: each takes a number for every predicted joint."""
 
 GROUPS: Mapping[str, tuple[int, ...]] = {
-    part: tuple(place for place, joint in enumerate(JOINTS) if joint.split()[-1] == part)
-    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    "head": tuple(JOINTS.index(joint) for joint in ("head top", "head bottom", "nose")),
+    **{
+        part: tuple(place for place, joint in enumerate(JOINTS) if joint.split()[-1] == part)
+        for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    },
 }
-GROUPS = {"head": tuple(JOINTS.index(joint) for joint in ("head top", "head bottom", "nose")), **GROUPS}
 
 _BY = "by distances up to half a head size, ranked by the scores of joints; n is labelled joints."
 QUANTITIES = (
@@ -109,9 +112,8 @@ class PoseAp:
         labelled = np.zeros((len(target.images), len(JOINTS)), np.int64)
         np.add.at(labelled, target.image, target.there)
         rows = [_frame(predictions, target, frame) for frame in chosen.tolist()]
-        joint, score, hit = (np.concatenate([np.zeros(0), *parts]) for parts in zip(*rows, strict=True)) if rows else (
-            np.zeros(0), np.zeros(0), np.zeros(0)
-        )  # fmt: skip
+        columns = zip(*rows, strict=True) if rows else ((),) * 3
+        joint, score, hit = (np.concatenate([np.zeros(0), *parts]) for parts in columns)
         arrays = {
             "image": target.images[chosen],
             "labelled": labelled[chosen],
@@ -204,7 +206,7 @@ def _frame(poses: ScoredPoses, people: TrackedPeople, frame: int) -> tuple[np.nd
     return at[1], poses.score[own][at], hit[at]
 
 
-def _statistic(arrays: Mapping[str, np.ndarray]) -> Any:
+def _statistic(arrays: Mapping[str, np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     """Image weights (B, I) -> (B, 8) numbers, NaN if nothing is labelled."""
     image = np.repeat(np.arange(len(arrays["image"])), arrays["found"])
     ranked = []
@@ -219,7 +221,7 @@ def _statistic(arrays: Mapping[str, np.ndarray]) -> Any:
         each = [_precision(weights, rows, hit, labelled[:, joint]) for joint, (rows, hit) in enumerate(ranked)]
         joints = np.stack(each, axis=1)
         parts = [range(len(JOINTS)), *GROUPS.values()]
-        return np.stack([_mean(joints[:, list(part)]) for part in parts], axis=1)
+        return np.stack([mean_in_order(joints[:, list(part)]) for part in parts], axis=1)
 
     return at
 
@@ -240,13 +242,6 @@ def _precision(weights: np.ndarray, rows: np.ndarray, hit: np.ndarray, labelled:
         falling = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         # one after the other: a weight of 0 changes no bit
         return np.where(labelled > 0, np.cumsum(right * falling, axis=1)[:, -1] / labelled, np.nan)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """(B,) means over those of (B, J) that are there, NaN without any."""
-    there = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.cumsum(np.where(there, values, 0.0), axis=1)[:, -1] / there.sum(axis=1)
 
 
 def _qualities(arrays: Mapping[str, np.ndarray]) -> dict[int | str, float]:

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.datasets.coco_keypoints import FLIP_PAIRS
 from hrbench.datasets.mpii import SCHEME
+from hrbench.formats.coco.skeletons import COCO
 from hrbench.miniature.generate.people_scenes import KeypointLayout, scenes
 from hrbench.miniature.generate.pose_datasets import coco_annotations, mpii_annotated, mpii_annotation
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled
@@ -222,7 +222,7 @@ class PoseTrainingTask:
     @property
     def flip_pairs(self) -> tuple[tuple[int, int], ...]:
         """Joints that a mirror exchanges."""
-        return SCHEME.flip_pairs if self.layout == "mpii" else FLIP_PAIRS
+        return SCHEME.flip_pairs if self.layout == "mpii" else COCO.flip_pairs
 
     def batches(
         self, examples: Sequence[PoseExample], variant: Variant, recipe: Recipe

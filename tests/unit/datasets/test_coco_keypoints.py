@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from pycocotools.cocoeval import Params
 
-from hrbench.datasets.coco_keypoints import LIMBS, NAMES, OFFICIAL_BOXES, CocoKeypointsDataset
+from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
+from hrbench.datasets.person_boxes import OFFICIAL_BOXES
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.coco.skeletons import COCO, COCO_SIGMAS
 
 GROUND_TRUTH = {"boxes": "ground_truth"}
 
@@ -131,10 +132,10 @@ def test_the_constants_are_those_of_pycocotools():
 
 @pytest.mark.parametrize("spell", [str, str.title, lambda name: name.replace(" ", "_"), lambda n: n.replace(" ", "-")])
 def test_cocos_joints_are_known_however_they_are_spelt(tmp_path, spell):
-    names = [spell(name) for name in NAMES]
+    names = [spell(name) for name in COCO.names]
     write(tmp_path, [person()], category={"id": 1, "name": "person", "keypoints": names})
     scheme = CocoKeypointsDataset(tmp_path).scheme
-    assert scheme.names == tuple(names) and scheme.sigmas == COCO_SIGMAS and scheme.limbs == LIMBS
+    assert scheme.names == tuple(names) and scheme.sigmas == COCO_SIGMAS and scheme.limbs == COCO.limbs
 
 
 def test_seventeen_joints_of_another_kind_are_not_taken_for_cocos(tmp_path):
@@ -174,7 +175,7 @@ def test_people_of_the_test_split_are_those_of_the_detector(tmp_path):
     file.write_text(json.dumps([{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]))
     data = CocoKeypointsDataset(tmp_path, split="test-dev2017")
     protocol = {"boxes": "detector"}
-    assert data.missing(protocol) == [] and data.scheme.names == NAMES and data.scheme.category == 1
+    assert data.missing(protocol) == [] and data.scheme.names == COCO.names and data.scheme.category == 1
     (sample,) = data.samples(protocol)
     assert sample.content[0].box == (1, 2, 3, 4) and sample.path.parent.name == "test2017"
 

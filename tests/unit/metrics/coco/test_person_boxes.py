@@ -7,7 +7,8 @@ import json
 import pytest
 from random_instances import case
 
-from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypointsDataset
+from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
+from hrbench.datasets.person_boxes import OFFICIAL_BOXES
 from hrbench.errors import InputError
 from hrbench.metrics.coco.instances import INSTANCES, NUMBERS
 from hrbench.metrics.coco.person_boxes import person_box_ap

@@ -16,9 +16,10 @@ import pytest
 import scipy.io
 from pycocotools.coco import COCO
 
-from hrbench.datasets.coco_keypoints import FLIP_PAIRS, NAMES, CocoKeypointsDataset
+from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.datasets.mpii import Mpii
 from hrbench.errors import UsageError
+from hrbench.formats.coco.skeletons import COCO as SKELETON
 from hrbench.miniature.generate import body_model, pose_datasets
 from hrbench.miniature.generate.pose_datasets import COCO_IMAGES, MPII_IMAGES, generate_coco, generate_mpii
 
@@ -112,7 +113,7 @@ def test_the_annotations_are_these(root: Path, name: str, digest: str) -> None:
 
 def test_coco_joints_and_images_are_as_named(root: Path, coco: COCO) -> None:
     (category,) = coco.dataset["categories"]
-    assert [name.replace("_", " ") for name in category["keypoints"]] == list(NAMES)
+    assert [name.replace("_", " ") for name in category["keypoints"]] == list(SKELETON.names)
     assert len(coco.dataset["images"]) == COCO_IMAGES
     for row in coco.dataset["images"]:
         image = cv2.imread(str(root / "coco/val2017" / row["file_name"]))
@@ -139,8 +140,8 @@ def test_left_is_right_of_right_for_who_shows_the_face(people: list[dict[str, An
     both = (triples[:, :3, 2] > 0).all(axis=1)
     assert both.sum() > 50
     assert (triples[both, 1, 0] > triples[both, 2, 0]).mean() > 0.9
-    assert [(body_model.JOINTS[a].replace("left", "right"), body_model.JOINTS[b]) for a, b in FLIP_PAIRS] == [
-        (body_model.JOINTS[b], body_model.JOINTS[b]) for _, b in FLIP_PAIRS
+    assert [(body_model.JOINTS[a].replace("left", "right"), body_model.JOINTS[b]) for a, b in SKELETON.flip_pairs] == [
+        (body_model.JOINTS[b], body_model.JOINTS[b]) for _, b in SKELETON.flip_pairs
     ]
 
 
