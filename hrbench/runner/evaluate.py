@@ -318,10 +318,7 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     if parts.server:
         return result
     folder = Path(result.folder)
-    images = None
-    if parts.entry.limit is not None:
-        protocol = precomputed.NO_PROTOCOL if parts.entry.predictions else parts.entry.protocol
-        images = [sample.id for sample in limited(list(parts.dataset.samples(protocol)), parts.entry.limit)]
+    images = precomputed.limited_images(parts.entry, parts.dataset)
     notes = list(result.notes)
     for metric in parts.metrics:
         reference = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
