@@ -3,12 +3,14 @@
 V1, pose: Sun, Xiao, Liu, Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019.
 V2, V2p, C: Wang, Sun, Cheng, Jiang, Deng, Zhao, Liu, Mu, Tan, Wang, Liu, Xiao: Deep High-Resolution Representation
 Learning for Visual Recognition, TPAMI 2021. State-dict keys are those of leoxiaobin/deep-high-resolution-net.pytorch
-and of HRNet/HRNet-{Semantic-Segmentation,Image-Classification,Object-Detection}, so their checkpoints load unchanged.
+and of HRNet/HRNet-{Semantic-Segmentation,Image-Classification,Object-Detection,Facial-Landmark-Detection}, so their
+checkpoints load unchanged.
 
     entry           reads of the branches              enlarges by    parameters
     pose_hrnet      the highest                        nearest        w32 28,536,113  w48 63,595,745 (17 joints)
     seg_hrnet       all, enlarged and concatenated     bilinear       w40 45,894,435  w48 65,859,379 (19 classes)
     seg_hrnet_ocr   the same, then ocr.py              bilinear       w48 70,372,678 (19 classes)
+    face_hrnet      as seg_hrnet                       bilinear       w18 9,662,528 (98 landmarks)
     det_hrnetv2p    the same, then a pyramid           nearest        w32 32,379,072 (backbone and neck)
     cls_hrnet       all, each added to the next lower  nearest        w18 21,299,004  w48 77,469,864
 

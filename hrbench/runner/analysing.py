@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from hrbench.contracts import Analyses, Metric
-from hrbench.core.limit import limited
 from hrbench.core.plugins import names, resolve
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError, UsageError, in_words
 from hrbench.judge.sides import check_files, state_of
 from hrbench.metrics.states import TRUTH
 from hrbench.runner.data_access import dataset_of
-from hrbench.runner.precomputed import NO_PROTOCOL, prediction_file
+from hrbench.runner.precomputed import NO_PROTOCOL, limited_images, prediction_file
 from hrbench.runner.prepare import metric_of
 from hrbench.store.analyses import analyses_of, fault_of
 from hrbench.types import Analysis, Result, State
@@ -124,20 +122,12 @@ def _made(result: Result, name: str, data: Path) -> Analysis:
     target = metric.read_target(dataset.target)
     predictions = metric.read_predictions(path, target)
     judged = state_of(result, name)
-    state = metric.measure(predictions, target, _images(result, dataset))
+    state = metric.measure(predictions, target, limited_images(entry, dataset))
     if not _same_truth(state, judged):
         raise InputError(f"{dataset.target} is not the ground truth that {result.name} was judged by")
     if not isinstance(metric, Analyses):
         raise MissingError(f"{name} offers no error analysis")
     return metric.analyse(predictions, target, state)
-
-
-def _images(result: Result, dataset: Any) -> Sequence[int | str] | None:
-    """Ids of the images that were judged; None for all."""
-    if result.limited is None:
-        return None
-    protocol = NO_PROTOCOL if result.entry.predictions else result.entry.protocol
-    return [sample.id for sample in limited(list(dataset.samples(protocol)), result.limited)]
 
 
 def _same_truth(state: State, judged: State) -> bool:

@@ -165,7 +165,6 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     turned = orientation_note(limited(samples, entry.limit))  # raises before the network is built
     prepared = _network(parts, settings)
     net, notes = prepared.net, prepared.notes
-    notes += network_limit_notes(prepared.own, entry.protocol, parts.metrics)
     predictions = pipeline.predict(
         parts.task,
         net,
@@ -197,13 +196,11 @@ class _Prepared:
     """A network that is ready to be called.
 
     net: what is called.
-    own: the network itself.
     notes: sentences from loading it.
     runtime: what prepared it, with further notes once it was called.
     """
 
     net: Any
-    own: Any
     notes: list[Remark]
     runtime: Configured
 
@@ -219,10 +216,11 @@ def _network(parts: Assembled, settings: Settings) -> _Prepared:
     dtype = net.precision if isinstance(net, FixedPrecision) else requested
     if dtype != requested:
         notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
+    notes += network_limit_notes(net, entry.protocol, parts.metrics)
     example = torch.zeros(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
     made = runtime(entry.runtime)
     prepared = made.prepare(net, list(example) if entry.variant.task == "detection" else example)
-    return _Prepared(prepared, net, notes, made)
+    return _Prepared(prepared, notes, made)
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], folder: Path) -> None:
@@ -320,10 +318,7 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     if parts.server:
         return result
     folder = Path(result.folder)
-    images = None
-    if parts.entry.limit is not None:
-        protocol = precomputed.NO_PROTOCOL if parts.entry.predictions else parts.entry.protocol
-        images = [sample.id for sample in limited(list(parts.dataset.samples(protocol)), parts.entry.limit)]
+    images = precomputed.limited_images(parts.entry, parts.dataset)
     notes = list(result.notes)
     for metric in parts.metrics:
         reference = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)

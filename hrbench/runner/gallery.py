@@ -16,9 +16,6 @@ from hrbench.errors import HrbenchError, MissingError, in_words
 from hrbench.runner.precomputed import prediction_file
 from hrbench.types import Drawing, Sample, State
 
-IMAGES = 3
-"""How many images of a kind are rendered, unless the suite says `report: {images: N}`."""
-
 FORMAT = ".webp"
 """Of pictures, which every browser since 2020 shows, in 30 to 45 % of the bytes of JPEG."""
 
@@ -31,9 +28,9 @@ def render_images(
     samples: Sequence[Sample],
     state: State | None,
     folder: Path,
-    missing: Callable[[], Sequence[str]] = lambda: (),
-    dataset: Any = None,
-    count: int = IMAGES,
+    missing: Callable[[], Sequence[str]],
+    dataset: Any,
+    count: int,
 ) -> tuple[list[Drawing], list[str]]:
     """Rendered images in `folder`, the entry's folder, or a note on the error: no evaluation fails because of them.
 

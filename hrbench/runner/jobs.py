@@ -21,8 +21,7 @@ from hrbench.runner.pictures import render_judged
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.prepare import verify_weights_fit
 from hrbench.runner.settings import Settings
-from hrbench.runner.side_by_side import of_builtins as groups_of_builtins
-from hrbench.runner.side_by_side import render_groups
+from hrbench.runner.side_by_side import Group, render_groups
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Entry, Event, Measurement, Remark, Result
 
@@ -141,7 +140,8 @@ def side_by_side(emit: Emit, **request: Any) -> dict[str, Any]:
     request: of `request`, with `groups` (JSON values of `Group`) and `folder`.
     Returns {"groups": JSON values of `SideBySide`}.
     """
-    groups, settings = groups_of_builtins(request["groups"]), Settings.of_plain(request["settings"])
+    groups = msgspec.convert(request["groups"], list[Group])
+    settings = Settings.of_plain(request["settings"])
     return {"groups": msgspec.to_builtins(render_groups(groups, settings, Path(request["folder"]), _events(emit)))}
 
 

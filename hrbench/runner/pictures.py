@@ -11,7 +11,7 @@ from hrbench.core.plugins import resolve
 from hrbench.errors import MissingError
 from hrbench.runner.data_access import absent_folder, dataset_of
 from hrbench.runner.evaluate import EventHandler
-from hrbench.runner.precomputed import NO_PROTOCOL, dataset_digest, prediction_file
+from hrbench.runner.precomputed import dataset_digest, prediction_file, protocol_of
 from hrbench.runner.prepare import metric_of, missing_parts
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Event, Sample
@@ -70,7 +70,7 @@ def _judged(entry: Entry, data: Path, images: Sequence[int | str], digest: str |
     dataset = dataset_of(row, data)
     if absent_folder(row, dataset) is not None:
         raise MissingError(f"{row.name} is not in {data}: --data names the folder of data sets")
-    protocol = NO_PROTOCOL if entry.predictions else entry.protocol
+    protocol = protocol_of(entry)
     if missing := missing_parts(row, dataset, protocol):
         raise MissingError(str(missing[0]))
     found = dataset_digest(entry, dataset) if entry.predictions else dataset.digest(protocol)

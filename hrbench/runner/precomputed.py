@@ -14,6 +14,7 @@ from typing import Any
 from hrbench.contracts import DataSet, Metric, TruthInSeveralFiles
 from hrbench.core.digests import sha256
 from hrbench.core.files import write_whole
+from hrbench.core.limit import limited
 from hrbench.errors import HrbenchError, InputError
 from hrbench.runner.data_access import server_of
 from hrbench.types import Entry, Reason, Sample
@@ -66,6 +67,18 @@ def dataset_digest(entry: Entry, dataset: DataSet) -> str:
         except HrbenchError:  # a protocol that the data set does not know, although the suite states it
             continue
     return target_digest(dataset)
+
+
+def protocol_of(entry: Entry) -> Mapping[str, Any]:
+    """The protocol by which the images of an entry are listed."""
+    return NO_PROTOCOL if entry.predictions else entry.protocol
+
+
+def limited_images(entry: Entry, dataset: DataSet) -> list[int | str] | None:
+    """Ids of the images that an entry is limited to; None for all."""
+    if entry.limit is None:
+        return None
+    return [sample.id for sample in limited(list(dataset.samples(protocol_of(entry))), entry.limit)]
 
 
 def samples(entry: Entry, dataset: DataSet) -> list[Sample]:

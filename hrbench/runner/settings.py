@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hrbench.types import IMAGES
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -33,7 +35,7 @@ class Settings:
     rescore: bool = False
     in_process: bool = False
     redo_unstable: bool = False
-    images: int = 3
+    images: int = IMAGES
 
     def plain(self) -> dict[str, Any]:
         """JSON values, for another process; `of_plain` gives back equal settings."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from hrbench.contracts import Metric, Renders, Task
 from hrbench.core.digests import digest
 from hrbench.core.plugins import resolve
@@ -21,7 +19,7 @@ from hrbench.errors import MissingError, in_words
 from hrbench.runner.data_access import absent_folder, dataset_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.gallery import FORMAT, classes_of, quality_of, truth_of
-from hrbench.runner.precomputed import NO_PROTOCOL, prediction_file
+from hrbench.runner.precomputed import prediction_file, protocol_of
 from hrbench.runner.prepare import metric_of
 from hrbench.runner.settings import Settings
 from hrbench.store.side_by_side import NetworkPicture, SharedImage, SideBySide
@@ -126,7 +124,7 @@ def _rendered(group: Group, settings: Settings, folder: Path, place: str) -> Sid
     metric = metric_of(entry.metrics[0], dataset)
     folders = {name: Path(path) for name, path in group.folders.items()}
     qualities = {name: _qualities(metric, path, entry) for name, path in folders.items()}
-    by_id = {sample.id: sample for sample in dataset.samples(NO_PROTOCOL if entry.predictions else entry.protocol)}
+    by_id = {sample.id: sample for sample in dataset.samples(protocol_of(entry))}
     kinds = select(qualities, settings.images, by_id.keys())
     samples = [by_id[image] for image in kinds]
     rows = {name: task.rows(prediction_file(metric, path), samples) for name, path in folders.items()}
@@ -203,13 +201,3 @@ def select(qualities: Mapping[str, Mapping[int | str, float]], count: int, among
     middle = max(0, len(rest) // 2 - count // 2)
     kinds["typical"] = rest[middle : middle + count]
     return {image: kind for kind, images in kinds.items() for image in images}
-
-
-def to_builtins(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """Groups as JSON values, for another process."""
-    return msgspec.to_builtins(list(groups))
-
-
-def of_builtins(values: Sequence[Mapping[str, Any]]) -> list[Group]:
-    """Groups of JSON values."""
-    return msgspec.convert(values, list[Group])

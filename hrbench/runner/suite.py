@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -16,7 +15,6 @@ import msgspec
 from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path, units
 from hrbench.core.checkout import commit_of
-from hrbench.core.files import whole_folder
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
@@ -33,11 +31,10 @@ from hrbench.runner.plan import Plan, foreseen, plan_entry
 from hrbench.runner.probes import measured_by
 from hrbench.runner.settings import Settings
 from hrbench.runner.shared_parts import SharedParts
-from hrbench.runner.side_by_side import groups_of, key_of, to_builtins
+from hrbench.runner.shared_pictures import update_shared_pictures
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
-from hrbench.store.side_by_side import FOLDER, SideBySide, side_by_side_key, write_side_by_side
 from hrbench.types import Entry, Event, Measurement, Note, Provenance, Reason, Result, Suite, WeightsRecord
 
 
@@ -55,7 +52,7 @@ def run_suite(
         try:
             results = [running.accuracy(entry) for entry in suite.entries]
             running.ahead.end()
-            running.render_side_by_side(results)
+            running.render_shared_pictures(results)
         finally:
             running.ahead.stop()
         yield from running.with_costs(results)
@@ -232,9 +229,11 @@ class _SuiteRun:
             return self._reused(plan, "stored already")
         result = from_json(returned["result"].encode(), entry_folder / "result.json")
         self.made_in = result.provenance.environment or self.made_in
-        dated = replace(result.provenance, date=_now())
-        result = replace(result, provenance=dated)
-        result = replace(result, notes=(*result.notes, *_replaced(stored, result), *witness.notes(outcome)))
+        result = replace(
+            result,
+            provenance=replace(result.provenance, date=_now()),
+            notes=(*result.notes, *_replaced(stored, result), *witness.notes(outcome)),
+        )
         return self.folder.commit(entry_folder, _with_costs_of(result, stored))
 
     def _empty(self, plan: Plan, stored: Result | None) -> Result:
@@ -286,37 +285,11 @@ class _SuiteRun:
             return self.folder.commit(entry_folder, result)
         return self.folder.update(result)
 
-    # --- pictures
-
-    def render_side_by_side(self, results: list[Result]) -> None:
-        """Pictures of the same images for several networks; those that are there and still count stay.
-
-        They are of all entries of the run folder, also where only some were run now. That they fail fails no entry.
-        """
-        place = self.folder.path / FOLDER
+    def render_shared_pictures(self, results: list[Result]) -> None:
+        """Pictures of the same images for several networks: of all entries of the folder, if some were run now."""
         if self.suite.partial:
             results = self.folder.results(skip=lambda damage: None)
-        groups = groups_of(results) if self.settings.images else []
-        if not groups:
-            shutil.rmtree(place, ignore_errors=True)
-            return
-        key = key_of(groups, self.settings.images)
-        if key == side_by_side_key(self.folder.path):
-            return
-        entry = groups[0].entry
-        try:
-            with whole_folder(place) as part:
-                request = jobs.request(entry, self.settings, groups=to_builtins(groups), folder=str(part.resolve()))
-                made, _ = self.processes.call("side_by_side", request, self.on_event, entry, None, network=False)
-                found = msgspec.convert(made["groups"], list[SideBySide])
-                write_side_by_side(part, key, found)
-        except Exception as error:  # pictures change no number
-            self.on_event(
-                Event("note", self.suite.name, text=f"no images were rendered side by side: {in_words(error)}")
-            )
-            return
-        for told in dict.fromkeys(f"{one.dataset}: {one.reason}" for one in found if one.reason):
-            self.on_event(Event("note", self.suite.name, text=f"no images were rendered side by side: {told}"))
+        update_shared_pictures(self.folder.path, results, self.settings, self.processes, self.suite.name, self.on_event)
 
     # --- costs
 

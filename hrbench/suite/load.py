@@ -27,13 +27,11 @@ from hrbench.suite.entries import entry
 from hrbench.suite.gate import policy_of
 from hrbench.suite.matrix import _expand, _merge, _override
 from hrbench.suite.naming import name_entries
-from hrbench.suite.schema import EntryFields, ReportFields, suite_schema
+from hrbench.suite.schema import EntryFields, suite_schema
 from hrbench.suite.validate import _check, _checked_top
-from hrbench.types import Entry, Known, Suite
+from hrbench.types import IMAGES, Entry, Known, Suite
 
 __all__ = ["find_suite", "load_suite", "suite_names", "suite_schema"]
-
-IMAGES: int = ReportFields.model_fields["images"].default
 
 
 def load_suite(

@@ -46,7 +46,7 @@ def protocol(
         context.problems.add(at, str(error))
         return None
     if kind is None:
-        return _without(at, task, context, variant, row)
+        return _without(at, task, context, row)
     settings_nodes = dict(node.value) if node is not None else {}
     name = _name(settings_nodes.pop("name", None), variant, named, task, context)
     if name is None:
@@ -143,13 +143,8 @@ def assumed_settings(
     return tuple(assumed)
 
 
-def _without(
-    at: Node, task: str, context: Context, variant: Variant | None, row: DatasetRow | None
-) -> dict[str, Any] | None:
-    """No settings for a task without protocols; a problem if a network would be judged by it, or there is no such task.
-
-    Arguments as of `protocol`.
-    """
+def _without(at: Node, task: str, context: Context, row: DatasetRow | None) -> dict[str, Any] | None:
+    """No settings for a task without protocols; a problem if there is a data set, or no such task."""
     if row is None and task in TASKS:
         return {}
     if task in TASKS:

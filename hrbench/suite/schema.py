@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapt
 from hrbench.suite.costs import cost_schema
 from hrbench.suite.dataset_fields import DatasetFields, DatasetName, known_names
 from hrbench.suite.policy_schema import GateFields
-from hrbench.types import Known
+from hrbench.types import IMAGES, Known
 
 Dtype = Literal["float32", "float16", "bfloat16", "float64"]
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
@@ -215,7 +215,7 @@ class ReportFields(Strict):
     """What the report shows beside the numbers."""
 
     images: Annotated[int, Field(ge=0, le=50)] = Field(
-        3,
+        IMAGES,
         description="How many images of each kind are rendered: an entry's worst and typical ones, and of the networks "
         "on one data set those that were worst in the mean, that differed most, and typical ones. 0 for none.",
     )

@@ -29,9 +29,10 @@ from hrbench.types.results import (
 )
 from hrbench.types.samples import ClassScheme, Item, KeypointScheme, Person, Prediction, PredictionForm, Sample
 from hrbench.types.states import ByImage, State
-from hrbench.types.suites import DatasetRow, Entry, Known, Suite
+from hrbench.types.suites import IMAGES, DatasetRow, Entry, Known, Suite
 
 __all__ = [
+    "IMAGES",
     "NOT_READ",
     "TASKS",
     "Analysis",

@@ -91,6 +91,10 @@ class Entry:
     where: str = ""
 
 
+IMAGES = 3
+"""How many images of each kind are rendered, unless a suite says `report: {images: N}`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
     """A parsed suite file.
@@ -111,7 +115,7 @@ class Suite:
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     partial: bool = False
-    images: int = 3
+    images: int = IMAGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def test_stored_maps_are_those_of_the_library_to_the_last_pixel(folder: Path) ->
             continue
         (item,) = parts.task.prepare(sample)
         with torch.inference_mode():
-            raw = net(parts.task._batch([item], torch.empty(0)))
+            raw = net(parts.task._batch(net, [item]))
         outputs = SimpleNamespace(class_queries_logits=raw["class_logits"], masks_queries_logits=raw["mask_logits"])
         (found,) = processor.post_process_panoptic_segmentation(
             outputs,

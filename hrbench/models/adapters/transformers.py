@@ -312,9 +312,15 @@ CLASSES, MASKS = ("class_queries_logits", "logits"), ("masks_queries_logits", "p
 """By which names kinds of networks return the logits of their queries' classes and masks."""
 
 
+def _class_and_mask_logits(output: Any) -> tuple[Tensor | None, Tensor | None]:
+    """Logits (N, Q, C + 1) and (N, Q, h, w) of a network's queries; None for what it does not return."""
+    classes, masks = (next((output[key] for key in keys if key in output), None) for keys in (CLASSES, MASKS))
+    return classes, masks
+
+
 def _queries(output: Any) -> Any:
     """{"class_logits": (N, Q, C + 1), "mask_logits": (N, Q, h, w)} of a network with queries; else its output."""
-    classes, masks = (next((output[key] for key in keys if key in output), None) for keys in (CLASSES, MASKS))
+    classes, masks = _class_and_mask_logits(output)
     return output if classes is None or masks is None else {"class_logits": classes, "mask_logits": masks}
 
 
@@ -323,7 +329,7 @@ def _semantic(size: tuple[int, int] | None, output: Any) -> Tensor:
 
     size: to which masks are enlarged before the sigmoid; None for not at all.
     """
-    classes, masks = (next((output[key] for key in keys if key in output), None) for keys in (CLASSES, MASKS))
+    classes, masks = _class_and_mask_logits(output)
     if masks is None:
         return output["logits"] if classes is not None else output
     assert classes is not None

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hrbench.tasks.segmentation.render import NOTHING_DRAWN, render_class_map
+from hrbench.formats.labels import NO_CLASS
+from hrbench.tasks.segmentation.render import render_class_map
 from hrbench.types import ClassScheme
 
 
@@ -19,5 +20,5 @@ def render_segments(image: np.ndarray, ids: np.ndarray, places: Mapping[int, int
     places: id -> position of its class; ids that are not there are of none.
     """
     known, inverse = np.unique(ids, return_inverse=True)
-    classes = np.array([places.get(int(one), NOTHING_DRAWN) for one in known], np.uint16)[inverse.reshape(ids.shape)]
+    classes = np.array([places.get(int(one), NO_CLASS) for one in known], np.uint16)[inverse.reshape(ids.shape)]
     return render_class_map(image, classes, scheme, borders=inverse.reshape(ids.shape))

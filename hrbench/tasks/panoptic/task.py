@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from hrbench.formats.images import read_image
 from hrbench.formats.panoptic.files import Categories, predicted_images
 from hrbench.formats.panoptic.pixels import read_ids
 from hrbench.formats.pil_images import read_rgb
-from hrbench.tasks.inputs import fed_as, tensor_like
+from hrbench.tasks.inputs import fed_as, normalised_batch
 from hrbench.tasks.outputs import real
 from hrbench.tasks.panoptic.fusion import FusedSegments, fused
 from hrbench.tasks.panoptic.protocols import NAMED, Fusion, checked, fed_size
@@ -27,6 +27,9 @@ from hrbench.tasks.panoptic.render import render_segments
 from hrbench.tasks.picture_files import write_picture
 from hrbench.tasks.segmentation import geometry
 from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
+
+if TYPE_CHECKING:
+    import torch
 
 CLASSES, MASKS = "class_logits", "mask_logits"
 """Keys of a network's output."""
@@ -76,11 +79,9 @@ class Panoptic:
         """
         import torch
 
-        like = tensor_like(net)
         found = []
         with torch.inference_mode():
-            with stage("preprocess"):
-                batch = self._batch(items, like)
+            batch = self._batch(net, items)
             with stage("forward"):
                 output = net(batch)
             with stage("postprocess"):
@@ -92,17 +93,14 @@ class Panoptic:
                     found.append(fused(own, mask, sizes, self.protocol, stuff))
         return found
 
-    def _batch(self, items: Sequence[Item], like: Any) -> Any:
+    def _batch(self, net: Network, items: Sequence[Item]) -> torch.Tensor:
         """(N, 3, h, w) on the network's device in its dtype: normalised, then padded with zeros."""
-        import torch
         import torch.nn.functional as F
 
-        table = geometry.value_table(self.mean, self.std, single=True)
-        pixels = np.stack([geometry.normalised(item.image, table) for item in items])
-        with stage("transfer"):
-            batch = torch.from_numpy(pixels).to(like.device).permute(0, 3, 1, 2).to(like.dtype).contiguous()
+        batch = normalised_batch(net, items, self.mean, self.std)
         height, width = geometry.up_to_multiple((batch.shape[2], batch.shape[3]), self.protocol.multiple)
-        return F.pad(batch, (0, width - batch.shape[3], 0, height - batch.shape[2]))
+        with stage("preprocess"):
+            return F.pad(batch, (0, width - batch.shape[3], 0, height - batch.shape[2]))
 
     def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
         """Raises EntryError unless the output is classes and masks of queries, of the data set's classes."""

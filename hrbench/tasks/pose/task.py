@@ -45,6 +45,7 @@ class Pose:
 
     Protocol = TopDown
     protocols = NAMED_PROTOCOLS
+    usual = staticmethod(usual)
 
     def __init__(self, variant: Variant, dataset: HasScheme[KeypointScheme], protocol: Mapping[str, Any]) -> None:
         self.input = variant.input
@@ -55,11 +56,6 @@ class Pose:
         self.maps = decoding.COMBINED_MAPS if self.protocol.decoding == "combined" else 1
         self.one_stage = OneStage(variant, self.scheme, self.protocol) if self.protocol.boxes == "none" else None
         self.monitor = OutputMonitor("crops", "every heatmap is constant in {}, where joints go to a corner")
-
-    @staticmethod
-    def usual(use: str) -> str:
-        """The protocol for networks of this `use` if no other is named."""
-        return usual(use)
 
     def work(self, sample: Sample) -> int:
         """Forward passes of one crop: one for each person, two with the mirrored crop's; of a whole image one."""

@@ -23,9 +23,6 @@ LABELS_FILE = "labels.txt"
 
 OPACITY = 0.65
 NOTHING = (96, 96, 96)
-NOTHING_DRAWN = NO_CLASS
-"""Stands in a class map for no class."""
-
 FONT, SCALE, LINE, SWATCH = cv2.FONT_HERSHEY_SIMPLEX, 0.4, 18, 12
 
 

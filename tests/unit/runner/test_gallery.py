@@ -24,7 +24,9 @@ def said(tmp_path: Path, error: Exception, missing: tuple[str, ...] = ()) -> str
 
     task: Any = Failing()
     metric: Any = SimpleNamespace(prediction_file="predictions")
-    drawings, (note,) = render_images(task, metric, [Sample("a", Path("a.png"))], None, tmp_path, lambda: missing)
+    drawings, (note,) = render_images(
+        task, metric, [Sample("a", Path("a.png"))], None, tmp_path, lambda: missing, None, 3
+    )
     assert drawings == []
     return note
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_factory import make, of
 
-from hrbench.runner.side_by_side import MOST, groups_of, key_of, of_builtins, select, to_builtins
+from hrbench.runner.side_by_side import MOST, Group, groups_of, key_of, select
 from hrbench.types import DatasetRecord, MetricRecord, Provenance, Result
 
 
@@ -61,7 +62,7 @@ def test_networks_of_the_same_data_metric_and_criteria_are_one_group():
     alone.append(replace(b, name="criteria", provenance=replace(b.provenance, metrics=stricter)))
     (group,) = groups_of([a, *alone, b])
     assert list(group.folders) == ["a", "b"] and group.networks == 2
-    assert of_builtins(to_builtins([group])) == [group]
+    assert msgspec.convert(msgspec.to_builtins([group]), list[Group]) == [group]  # sent to a process
     assert key_of([group], 3) != key_of([group], 4)
     (again,) = groups_of([replace(a, score_key="another"), b])
     assert key_of([group], 3) != key_of([again], 3)
