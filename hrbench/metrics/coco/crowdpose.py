@@ -21,7 +21,8 @@ import numpy as np
 from hrbench.errors import UsageError
 from hrbench.formats.coco.crowd_index import read_crowd_index
 from hrbench.formats.coco.forms import TruthArea
-from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen
+from hrbench.formats.coco.keypoint_results import KeypointResults, Unseen
+from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.formats.coco.skeletons import CROWDPOSE
 from hrbench.metrics.coco.criteria import Areas, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number

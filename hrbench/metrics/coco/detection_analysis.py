@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.formats.coco.instances import InstanceResults, InstanceTruth
+from hrbench.formats.coco.instance_results import InstanceResults
+from hrbench.formats.coco.instances import InstanceTruth
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.coco.assignment import Similarity
 from hrbench.metrics.coco.box_iou import box_iou

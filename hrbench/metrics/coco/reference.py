@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.formats.coco.forms import COCO as COCO_FORM
-from hrbench.formats.coco.forms import CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.forms import CocoForm, annotations_in, results_in
+from hrbench.formats.coco.image_names import file_ids
 from hrbench.formats.coco.own_layouts import source_bytes
 from hrbench.formats.coco.unjudged import judged_alone
 from hrbench.metrics.coco.curves import Number

@@ -21,7 +21,7 @@ import numpy as np
 
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, TruthArea, annotations_in, results_in
-from hrbench.formats.coco.keypoints import Unseen
+from hrbench.formats.coco.keypoint_results import Unseen
 from hrbench.formats.coco.skeletons import COCO_WHOLEBODY
 from hrbench.formats.coco.wholebody import (
     BODY,

@@ -11,7 +11,7 @@ from pycocotools.cocoeval import Params
 
 from hrbench.datasets.coco_keypoints import LIMBS, NAMES, OFFICIAL_BOXES, CocoKeypointsDataset
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.coco.skeletons import COCO_SIGMAS
 
 GROUND_TRUTH = {"boxes": "ground_truth"}
 
