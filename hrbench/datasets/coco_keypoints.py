@@ -35,7 +35,7 @@ from hrbench.formats.coco.annotations import (
 )
 from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
 from hrbench.formats.coco.json_faults import refuse_folder
-from hrbench.formats.coco.keypoints import Unseen
+from hrbench.formats.coco.keypoint_results import Unseen
 from hrbench.formats.coco.own_layouts import source_files
 from hrbench.formats.coco.skeletons import Skeleton, skeleton_named
 from hrbench.formats.images import image_faults, stated_size

@@ -17,7 +17,8 @@ from pycocotools import mask as codec
 
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import READ_ERRORS, Four, Whole
-from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_of
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in
+from hrbench.formats.coco.image_names import file_of
 from hrbench.formats.coco.json_faults import refuse_folder, refuse_labelme
 from hrbench.formats.coco.masks import Counts, compressed
 from hrbench.formats.coco.own_layouts import source_bytes

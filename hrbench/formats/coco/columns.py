@@ -22,12 +22,6 @@ Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Four = tuple[float, float, float, float]
 
 
-class Named(msgspec.Struct, gc=False):
-    """An image or a category."""
-
-    id: Whole
-
-
 class FileFaultError(ValueError):
     """Something is wrong with a file; `faults` says what."""
 

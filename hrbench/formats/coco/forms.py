@@ -21,10 +21,10 @@ import msgspec
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.image_names import can_be_id, image_found, name_images, no_image
 from hrbench.formats.coco.json_faults import Fault, fault_of, is_integer, number_of, parsed, shown
 from hrbench.formats.coco.masks import Counts, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, CodeError
-from hrbench.formats.paths import name_forms
 
 TruthArea = Literal["file", "box", "box*0.53", "segmentation"]
 Layout = Literal["coco", "ai-challenger", "posetrack18"]
@@ -58,7 +58,7 @@ class CocoForm:
         scores, sizes, counts, and ids ("12") unless `match` takes these for names.
     frames: "all" images, or "labelled": those whose key `is_labeled` is false are left out, as PoseTrack's frames
         between two that are annotated.
-    layout: "coco", or another one that is rewritten to it first: "ai-challenger", "posetrack18" (`layouts`).
+    layout: "coco", or another one that is rewritten to it first: "ai-challenger", "posetrack18" (`own_layouts`).
     missing_box: "refuse" people without a box, or "joints": around the labelled joints, 1.3 times as wide and high, as
         poseval's convert.py makes them.
     """
@@ -167,7 +167,7 @@ def rewritten(path: Path, content: dict[str, Any], form: CocoForm) -> dict[str, 
         if form.whole_ids:
             _make_whole(row)
     if form.match == "file_name":
-        _name_images(path, images, rows)
+        name_images(path, images, rows)
     if form.frames == "labelled":
         images, rows = _labelled(images, rows)
     if form.root_category == "drop" and (root := root_of(categories)) is not None:
@@ -177,7 +177,7 @@ def rewritten(path: Path, content: dict[str, Any], form: CocoForm) -> dict[str, 
                 "root_category: keep",
             )
         categories = [one for one in categories if one is not root]
-    listed = [row for row in images if isinstance(row, dict) and _hashable(row.get("id"))]
+    listed = [row for row in images if isinstance(row, dict) and can_be_id(row.get("id"))]
     size = {row.get("id"): (row.get("height"), row.get("width")) for row in listed}
     for index, row in enumerate(rows):
         if isinstance(row, dict):
@@ -196,7 +196,7 @@ def _labelled(images: list[Any], rows: list[Any]) -> tuple[list[Any], list[Any]]
 def _id(row: Any, key: str) -> Any:
     """An id, None if there is none, or one that cannot be compared."""
     value = row.get(key) if isinstance(row, dict) else None
-    return value if _hashable(value) else None
+    return value if can_be_id(value) else None
 
 
 def _rewrite(row: dict[str, Any], index: int, fault: Fault, size: Mapping[Any, Any], form: CocoForm) -> None:
@@ -240,7 +240,7 @@ def _mask_area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any]) -> fl
     mask = row.get("segmentation")
     height: Any
     width: Any
-    height, width = size.get(row.get("image_id"), (None, None)) if _hashable(row.get("image_id")) else (None, None)
+    height, width = size.get(row.get("image_id"), (None, None)) if can_be_id(row.get("image_id")) else (None, None)
     if not is_integer(height) or not is_integer(width) or min(height, width) < 1:
         fault("truth_area: segmentation needs height and width of the image", "truth_area")
     if not mask:
@@ -309,96 +309,6 @@ def _as_numbers(value: Any) -> Any:
     return value if number is None else number
 
 
-def _hashable(value: Any) -> bool:
-    return isinstance(value, (int, float, str)) or value is None
-
-
-# --- images by the names of their files -------------------------------------------------------------------------------
-
-
-def _name_images(path: Path, images: list[Any], rows: list[Any]) -> None:
-    """Gives images the ids that `match: file_name` means, and annotations the ids of their images."""
-    taken: dict[int, str] = {}
-    new: dict[Any, int] = {}
-    spare = 1 + max((int(number) for row in images if (number := name_number(_file(row))) is not None), default=0)
-    spare = max([spare, *(row["id"] + 1 for row in images if isinstance(row, dict) and is_integer(row.get("id")))])
-    for index, row in enumerate(images):
-        fault = fault_of(path, f"image {index}", row, ("id",))
-        file = _file(row)
-        if not file:
-            fault("file_name is missing; match: file_name needs it", "match")
-        number, own = name_number(file), row.get("id")
-        if number is not None:
-            chosen = int(number)
-        elif is_integer(own):
-            chosen = own
-        else:
-            chosen, spare = spare, spare + 1
-        if chosen in taken:
-            fault(
-                f"file {file!r} and {taken[chosen]!r} would both be image {chosen}; rename one, or leave out `match`",
-                "match",
-            )
-        taken[chosen] = file
-        if _hashable(own):
-            if own in new:
-                fault(f"id {shown(own)} is that of two images")
-            new[own] = chosen
-        row["id"] = chosen
-    by_name = file_ids(images)
-    for index, row in enumerate(rows):
-        if isinstance(row, dict) and _hashable(image := row.get("image_id")):
-            found = new.get(image, _found(image, by_name) if isinstance(image, str) else None)
-            if found is None and isinstance(image, str):
-                fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"))
-                fault(f"image_id {shown(image)} is the id of no image, and {_not_found(image, by_name)}")
-            row["image_id"] = image if found is None else found
-
-
-def _file(row: Any) -> str:
-    return file_of(row.get("file_name"), row.get("coco_url")) if isinstance(row, dict) else ""
-
-
-def file_of(name: Any, address: Any) -> str:
-    """The file of an image as its list names it; "" if it does not. LVIS has COCO's address of it in place of a name.
-
-    name: its `file_name`, with folders or without.
-    address: its `coco_url`, whose last folder and name are taken if there is no name.
-
-    >>> file_of("a.jpg", None), file_of("", "http://images.cocodataset.org/train2017/000000391895.jpg")
-    ('a.jpg', 'train2017/000000391895.jpg')
-    """
-    if isinstance(name, str) and name:
-        return name
-    return "/".join(address.split("/")[-2:]) if isinstance(address, str) else ""
-
-
-def name_number(file: str) -> str | None:
-    """The number that a file's name is, without its ending."""
-    stem = name_forms(file)[-1]
-    return stem if stem.isascii() and stem.isdigit() and len(stem) < 19 else None
-
-
-def file_ids(images: list[Any]) -> dict[str, int | None]:
-    """Each name that an image's file may be called -> the image's id; None if two images share the name."""
-    found: dict[str, int | None] = {}
-    for row in images:
-        for name in dict.fromkeys(name_forms(_file(row))):
-            found[name] = row["id"] if found.get(name, row["id"]) == row["id"] else None
-    return found
-
-
-def _found(name: str, by_name: Mapping[str, int | None]) -> int | None:
-    return next((by_name[form] for form in name_forms(name) if form in by_name), None)
-
-
-def _not_found(name: str, by_name: Mapping[str, int | None]) -> str:
-    if any(one in by_name for one in name_forms(name)):
-        return "is the name of two images; write its folder, too"
-    some = ", ".join(sorted(by_name)[:3]) + (", ..." if len(by_name) > 3 else "")
-    return f"is the file of no image ({some})"
-
-
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
@@ -432,8 +342,8 @@ def _result(path: Path, index: int, row: Any, form: CocoForm, by_name: Mapping[s
         _make_whole(row)
     name = row.get("image_id")
     if form.match == "file_name" and isinstance(name, str):
-        found = _found(name, by_name)
+        found = image_found(name, by_name)
         if found is None:
-            raise InputError(f"{path}: result {index}: image_id {shown(name)} {_not_found(name, by_name)}")
+            raise InputError(f"{path}: result {index}: image_id {shown(name)} {no_image(name, by_name)}")
         row["image_id"] = found
     return row

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.errors import HrbenchError
-from hrbench.formats.coco.forms import file_ids, file_of, in_utf8, name_number
+from hrbench.formats.coco.forms import in_utf8
+from hrbench.formats.coco.image_names import file_ids, file_of, name_number
 from hrbench.formats.coco.json_faults import (
     REMEDIES,
     Fault,

@@ -24,6 +24,7 @@ from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
     READ_ERRORS,
     Detections,
+    Four,
     Truths,
     Whole,
     blocks,
@@ -37,17 +38,8 @@ from hrbench.formats.coco.columns import (
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, results_in
 from hrbench.formats.coco.json_faults import fault_of, is_number, kind, parsed, shown
-from hrbench.formats.coco.keypoints import (
-    BLOCK_BYTES,
-    Filed,
-    Four,
-    JointCategory,
-    KeypointResults,
-    KeypointTruth,
-    PersonColumns,
-    Unseen,
-    checked_truth,
-)
+from hrbench.formats.coco.keypoint_results import BLOCK_BYTES, SAMPLE, KeypointResults, Unseen
+from hrbench.formats.coco.keypoints import Filed, JointCategory, KeypointTruth, PersonColumns, checked_truth
 from hrbench.formats.coco.skeletons import COCO_WHOLEBODY, WHOLEBODY_PARTS
 from hrbench.formats.coco.write import Row
 from hrbench.formats.coco.write import write_results as write_keypoints
@@ -57,7 +49,6 @@ KEYS = tuple(key for _, key, _ in WHOLEBODY_PARTS)
 SIZES = tuple(3 * (places.stop - places.start) for _, _, places in WHOLEBODY_PARTS)
 JOINTS = len(COCO_WHOLEBODY.names)
 BODY = WHOLEBODY_PARTS[0][2]
-SAMPLE = 1000
 
 PARTS: tuple[tuple[str, slice, str], ...] = (
     ("whole", slice(0, JOINTS), "wholebody_score"),

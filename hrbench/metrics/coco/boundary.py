@@ -20,7 +20,7 @@ from typing import Any, Literal
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.forms import TruthArea
-from hrbench.formats.coco.instances import DetectionArea
+from hrbench.formats.coco.instance_results import DetectionArea
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.boundaries import RATIO, checked_ratio
 from hrbench.metrics.coco.assignment import Similarity

@@ -21,14 +21,15 @@ import numpy as np
 from hrbench.errors import UsageError
 from hrbench.formats.coco.crowd_index import read_crowd_index
 from hrbench.formats.coco.forms import TruthArea
-from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen
+from hrbench.formats.coco.keypoint_results import KeypointResults, Unseen
+from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.formats.coco.skeletons import CROWDPOSE
 from hrbench.metrics.coco.criteria import Areas, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.keypoints import FORM as COCO_FORM
 from hrbench.metrics.coco.keypoints import CocoKeypointAP, annotated
 from hrbench.metrics.coco.matching import MatchSettings
-from hrbench.metrics.coco.number_groups import NumberGroup, block_of, numbers_at, numbers_resampled, scored_groups
+from hrbench.metrics.coco.number_groups import NumberGroup, groups_by_image, raw_groups, scored_groups
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.pose_analysis import VERSION as ANALYSIS_VERSION
 from hrbench.metrics.coco.pose_analysis import keypoint_analysis
@@ -197,29 +198,13 @@ class CrowdPoseAP:
 
     def raw(self, state: State) -> np.ndarray:
         """(9,) float64 by official criteria: xtcocotools' `stats`, unrounded, -1 if one does not exist."""
-        values = numbers_at(_groups(state))(np.ones((1, len(state.arrays["image"])), np.int32))[0]
-        return np.where(np.isnan(values), -1.0, values)
+        return raw_groups(_groups(state))
 
     @staticmethod
     def by_image(state: State, classes: bool = False) -> ByImage:
         """The numbers as a function of image weights; there are none of single classes."""
-        name, version = CrowdPoseAP.name, CrowdPoseAP.version
-        groups, settings = _groups(state), settings_in(state, KEYPOINTS)
-        matches, names = groups[0].matches, tuple(one.name for one in _quantities(settings))
-
-        def qualities() -> dict[int | str, float]:
-            return image_scores(matches, settings)
-
-        return ByImage(
-            matches.images,
-            names,
-            len(names),
-            numbers_at(groups),
-            qualities,
-            block_of(groups),
-            truth_in(state, name, version),
-            resampled=numbers_resampled(groups),
-        )
+        settings, truth = settings_in(state, KEYPOINTS), truth_in(state, CrowdPoseAP.name, CrowdPoseAP.version)
+        return groups_by_image(_groups(state), [one.name for one in _quantities(settings)], settings, truth)
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> how well its people were found, in [0, 1]; see `states.image_scores`."""

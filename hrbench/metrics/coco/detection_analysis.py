@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.formats.coco.instances import InstanceResults, InstanceTruth
+from hrbench.formats.coco.instance_results import InstanceResults
+from hrbench.formats.coco.instances import InstanceTruth
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.coco.assignment import Similarity
 from hrbench.metrics.coco.box_iou import box_iou
@@ -69,7 +70,7 @@ def detection_analysis(
         *_sizes_and_classes(matches, settings, classes),
         *([_by_class(errors, classes)] if classes else []),
         _curves(matches, settings),
-        _confusion(pairs, confusion(pairs, match), labels),
+        _confusion(confusion(pairs, match), labels),
         *_calibration(score, right, at),
     ]
     told = {
@@ -226,7 +227,7 @@ def _curves(matches: Matches, settings: MatchSettings) -> AnalysisCurves:
     )
 
 
-def _confusion(pairs: ImagePairs, counts: np.ndarray, labels: Sequence[str]) -> AnalysisMatrix:
+def _confusion(counts: np.ndarray, labels: Sequence[str]) -> AnalysisMatrix:
     names = (*labels, "background" if "background" not in labels else "(background)")
     return AnalysisMatrix(
         "confusion",
@@ -308,9 +309,8 @@ def _reliability(found: Calibration, what: str) -> list[AnalysisCurves]:
 
 def _thresholds(settings: MatchSettings) -> list[tuple[str, int]]:
     """AP50 and AP75 with the place of their threshold, where the settings have it and more than one."""
-    places = [(name, [round(one, 9) for one in settings.thresholds]) for name, _ in _COLUMNS]
-    at = dict(_COLUMNS)
-    return [(name, known.index(at[name])) for name, known in places if at[name] in known and len(known) > 1]
+    known = [round(one, 9) for one in settings.thresholds]
+    return [(name, known.index(at)) for name, at in _COLUMNS if at in known and len(known) > 1]
 
 
 def _size(name: str, low: float, high: float) -> str:

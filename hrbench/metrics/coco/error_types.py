@@ -155,19 +155,18 @@ class _Rankings:
     def __init__(self, pairs: ImagePairs, match: Matched, classes: int) -> None:
         self.pairs, self.match, self.classes = pairs, match, classes
         counts = ~match.spared
-        self.base = self._ordered(np.flatnonzero(counts), pairs.found)
+        rows = self._by_class(np.flatnonzero(counts), pairs.found)
+        self.base = pairs.found[rows], match.right[rows]
         self.errors_first = np.concatenate([np.flatnonzero(~match.right), np.flatnonzero(match.right)])
-        every = self.errors_first[order_of(pairs.found[self.errors_first], pairs.score[self.errors_first])]
-        self.every = every
-        some = every[counts[every]]
+        self.every = self._by_class(self.errors_first, pairs.found)
+        some = self.every[counts[self.every]]
         self.plain = pairs.found[some], match.right[some]
         first = np.lexsort((~self.base[1], self.base[0]))
         self.best_first = self.base[0][first], self.base[1][first]
 
-    def _ordered(self, rows: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Class and whether it is right of each of some detections, by class, then by falling score."""
-        rows = rows[order_of(found[rows], self.pairs.score[rows])]
-        return found[rows], self.match.right[rows]
+    def _by_class(self, rows: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """Some detections by class, then by falling score. found: (N,) the classes of all."""
+        return rows[order_of(found[rows], self.pairs.score[rows])]
 
     def without(self, wrong: np.ndarray, fixed: np.ndarray, meant: np.ndarray, objects: np.ndarray) -> float:
         """AP if of the detections that are `wrong` (N,) those that are `fixed` are right.
@@ -180,9 +179,8 @@ class _Rankings:
         found[fixed] = self.pairs.truth[meant[fixed]]
         if (found == self.pairs.found).all():
             rows = self.every[keep[self.every]]
-            return self.ap((found[rows], self.match.right[rows] | fixed[rows]), objects)
-        rows = self.errors_first[keep[self.errors_first]]
-        rows = rows[order_of(found[rows], self.pairs.score[rows])]
+        else:
+            rows = self._by_class(self.errors_first[keep[self.errors_first]], found)
         return self.ap((found[rows], self.match.right[rows] | fixed[rows]), objects)
 
     def ap(self, points: tuple[np.ndarray, np.ndarray], objects: np.ndarray) -> float:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hrbench.formats.coco.columns import Detections, Truths
-from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth
+from hrbench.formats.coco.keypoint_results import KeypointResults
+from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.groups import RowGroups, group_keys
 from hrbench.metrics.coco.joint_errors import AnnotatedJoints

@@ -22,7 +22,8 @@ import numpy as np
 
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
-from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen, read_results, read_truth
+from hrbench.formats.coco.keypoint_results import KeypointResults, Unseen, read_results
+from hrbench.formats.coco.keypoints import KeypointTruth, read_truth
 from hrbench.formats.coco.skeletons import COCO_SIGMAS, spreads_of
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.classes import NO_CLASSES, unique_labels

@@ -17,7 +17,8 @@ import numpy as np
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.federation import FREQUENCIES, Federation
 from hrbench.formats.coco.forms import CocoForm, TruthArea
-from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
+from hrbench.formats.coco.instance_results import DetectionArea, InstanceResults, read_results
+from hrbench.formats.coco.instances import InstanceTruth, read_truth
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from hrbench.formats.coco.federation import Federation
-from hrbench.formats.coco.instances import InstanceResults, InstanceTruth
+from hrbench.formats.coco.instance_results import InstanceResults
+from hrbench.formats.coco.instances import InstanceTruth
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.coco.federated import beyond, judged_groups
 from hrbench.metrics.coco.groups import positions

@@ -46,7 +46,7 @@ def lvis_numbers(
     package, most = reference_module("lvis", "LVIS", LVIS), settings.max_detections[-1]
     with _as_before(), _silent():
         data = annotations_in(target, target.read_bytes(), form)
-        rows = results_rows(target, data, predictions, form, without_boxes)
+        rows = results_rows(data, predictions, form, without_boxes)
         truth = _indexed(package.LVIS, json.loads(data))
         for row in rows if kind == "segm" and without_boxes else ():
             row["segmentation"] = truth.ann_to_rle(row)  # without boxes it takes areas of compressed codes alone

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth
+from hrbench.formats.coco.keypoint_results import KeypointResults
+from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.metrics.coco.misread import BETTER, ENOUGH, GOOD, SampledPairs, nearest, sampled
 from hrbench.metrics.coco.notes import EvaluatedRows
 from hrbench.metrics.coco.oks import oks

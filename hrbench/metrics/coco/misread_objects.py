@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from hrbench.formats.coco.columns import sorted_unique
-from hrbench.formats.coco.instances import InstanceResults, InstanceTruth
+from hrbench.formats.coco.instance_results import InstanceResults
+from hrbench.formats.coco.instances import InstanceTruth
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.coco.mask_iou import mask_boxes
 from hrbench.metrics.coco.misread import misread_boxes, misread_classes, paired_iou

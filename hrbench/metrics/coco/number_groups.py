@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.matching import Matches
+from hrbench.metrics.coco.matching import Matches, MatchSettings
+from hrbench.metrics.coco.states import image_scores
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Measurement, Quantity, Reason
+from hrbench.types import ByImage, Measurement, Quantity, Reason
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,11 @@ class NumberGroup:
     absent: Callable[[Number], str]
     some: np.ndarray | None = None
 
-    def at_each(self, weights: np.ndarray) -> np.ndarray:
-        """(B, numbers) under `weights` (B, I) of all images; -1 if nothing counts."""
-        return self.accumulator.at_each(weights if self.some is None else weights * self.some)
+    def at_each(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        """(B, numbers) under `weights` (B, I) of all images; -1 if nothing counts. once: as of `Accumulator`."""
+        if self.some is not None:
+            weights, once = weights * self.some, None if once is None else once * self.some
+        return self.accumulator.at_each(weights, once)
 
     def objects(self) -> np.ndarray:
         """(areas,) int64: how many objects count in each range of areas."""
@@ -45,32 +48,43 @@ class NumberGroup:
         return positives.sum(axis=0, dtype=np.int64)
 
 
-def numbers_at(groups: Sequence[NumberGroup]) -> Callable[[np.ndarray], np.ndarray]:
-    """weights (B, I) -> (B, Q): the numbers of all groups, one group after the other; NaN if nothing counts."""
+def at_of(groups: Sequence[NumberGroup]) -> Callable[..., np.ndarray]:
+    """weights (B, I), and `once` if they resample its images -> (B, Q): the numbers of all groups, one group after the
+    other; NaN if nothing counts. See `types.ByImage.resampled`.
+    """
 
-    def at(weights: np.ndarray) -> np.ndarray:
-        values = np.concatenate([group.at_each(weights) for group in groups], axis=1)
+    def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        values = np.concatenate([group.at_each(weights, once) for group in groups], axis=1)
         return np.where(values > -1, values, np.nan)
 
     return at
 
 
-def numbers_resampled(groups: Sequence[NumberGroup]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """As `numbers_at`, for weights that resample the images of `once`; see `types.ByImage.resampled`."""
-
-    def resampled(weights: np.ndarray, once: np.ndarray) -> np.ndarray:
-        found = []
-        for group in groups:
-            some = 1 if group.some is None else group.some
-            found.append(group.accumulator.at_each(weights * some, once * some))
-        values = np.concatenate(found, axis=1)
-        return np.where(values > -1, values, np.nan)
-
-    return resampled
+def raw_groups(groups: Sequence[NumberGroup]) -> np.ndarray:
+    """(Q,) float64: the numbers of all groups over all images, -1 if one does not exist."""
+    images = np.ones((1, len(groups[0].matches.images)), np.int32)
+    return np.concatenate([group.at_each(images)[0] for group in groups])
 
 
-def block_of(groups: Sequence[NumberGroup]) -> int:
-    """How many weightings `numbers_at` is best given at once."""
+def groups_by_image(
+    groups: Sequence[NumberGroup], names: Sequence[str], settings: MatchSettings, truth: np.ndarray | None
+) -> ByImage:
+    """The numbers as a function of image weights; the quality of an image is that by the matches of the first group.
+
+    names: of the numbers, in their order.
+    settings: of the first group's matches.
+    truth: (I,) digests of what is annotated, or None.
+    """
+    at, matches = at_of(groups), groups[0].matches
+
+    def qualities() -> dict[int | str, float]:
+        return image_scores(matches, settings)
+
+    return ByImage(matches.images, tuple(names), len(names), at, qualities, _block(groups), truth, resampled=at)
+
+
+def _block(groups: Sequence[NumberGroup]) -> int:
+    """How many weightings are best given at once."""
     return min(group.accumulator.block for group in groups)
 
 
@@ -78,9 +92,9 @@ def scored_groups(
     metric: str, groups: Sequence[NumberGroup], quantities: Sequence[Quantity], resamples: int, seed: int
 ) -> list[Measurement]:
     """All numbers with their 95 % intervals over images; n is the objects that count. quantities: in their order."""
-    at, images = numbers_at(groups), len(groups[0].matches.images)
+    at, images = at_of(groups), len(groups[0].matches.images)
     values = at(np.ones((1, images), np.int32))[0]
-    ends = intervals(at, images, resamples, seed, at_once=block_of(groups))
+    ends = intervals(at, images, resamples, seed, at_once=_block(groups))
     owners = [(group, number, group.objects()) for group in groups for number in group.accumulator.numbers]
     scores = []
     for (group, number, objects), quantity, value, interval in zip(owners, quantities, values, ends, strict=True):

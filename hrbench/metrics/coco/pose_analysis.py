@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth
+from hrbench.formats.coco.keypoint_results import KeypointResults
+from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.formats.coco.skeletons import SKELETONS
 from hrbench.metrics.coco.joint_errors import EXACT, KINDS, LOCALISED, NEAR, JointErrors
 from hrbench.metrics.coco.judged_poses import JudgedPoses

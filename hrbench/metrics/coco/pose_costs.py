@@ -46,7 +46,6 @@ class PoseCosts:
     alone: AP gained by putting right this part alone; NaN for what remains.
     in_turn: AP gained by putting it right after those before it; they sum to 1 - `ap`.
     errors: the joints of localised people.
-    best: (N,) the greatest OKS of each predicted person with people that count.
     """
 
     ap: float
@@ -54,7 +53,6 @@ class PoseCosts:
     alone: tuple[float, ...]
     in_turn: tuple[float, ...]
     errors: JointErrors
-    best: np.ndarray
 
 
 def pose_costs(judged: JudgedPoses, matches: Matches) -> PoseCosts:
@@ -72,7 +70,7 @@ def pose_costs(judged: JudgedPoses, matches: Matches) -> PoseCosts:
         float((false & (best < LOCALISED)).sum()), float((false & (best >= LOCALISED)).sum()),
         float((matches.positives[:, 0] - _found(matches, judged)).sum()), np.nan,
     )  # fmt: skip
-    return PoseCosts(ap, counts, alone, in_turn, errors, best)
+    return PoseCosts(ap, counts, alone, in_turn, errors)
 
 
 def of_every_area(matches: Matches) -> Matches:

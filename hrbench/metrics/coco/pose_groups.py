@@ -15,6 +15,7 @@ import numpy as np
 
 from hrbench.metrics.coco.assignment import pairs_in_parts
 from hrbench.metrics.coco.box_iou import box_iou
+from hrbench.metrics.coco.criteria import WIDEST
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.judged_poses import JudgedPoses
 from hrbench.metrics.coco.matching import Matches, match
@@ -23,8 +24,6 @@ JOINTS, SHARES = 17, (5, 10, 15, 17)
 SIDES = (0, 32, 64, 96, 128)
 OVERLAP = 0.1
 """IoU of boxes above which two people overlap."""
-
-WIDEST = 1e10
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.formats.coco.forms import COCO as COCO_FORM
-from hrbench.formats.coco.forms import CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.forms import CocoForm, annotations_in, results_in
+from hrbench.formats.coco.image_names import file_ids
 from hrbench.formats.coco.own_layouts import source_bytes
 from hrbench.formats.coco.unjudged import judged_alone
 from hrbench.metrics.coco.curves import Number
@@ -50,7 +51,7 @@ def keypoint_numbers(
         original = target.read_bytes() if form.layout == "coco" else b""
         source = original or source_bytes(target, form)
         data = judged_alone(target, annotations_in(target, source, form), len(sigmas), category)
-        rows = results_rows(target, data, predictions, form, without_boxes)
+        rows = results_rows(data, predictions, form, without_boxes)
         rows = [row for row in rows if category in (None, row["category_id"])]  # others need not have its joints
         rows = _seen_rows(rows) if only_seen else rows
         categories = None if category is None else [category]
@@ -112,7 +113,7 @@ def instance_numbers(
     with contextlib.redirect_stdout(io.StringIO()):
         original = target.read_bytes()
         data = annotations_in(target, original, form)
-        rows = results_rows(target, data, predictions, form, without_boxes)
+        rows = results_rows(data, predictions, form, without_boxes)
         truth = _truth(target, original, data)
         for row in rows if kind == "segm" and without_boxes else ():
             row["segmentation"] = truth.annToRLE(row)  # without boxes it takes areas of compressed codes alone
@@ -193,9 +194,7 @@ def _as_one_class(rows: list[dict[str, Any]], one: int, category: int | None) ->
     return [{**row, "category_id": one} for row in ordered if category in (None, row["category_id"])]
 
 
-def results_rows(
-    target: Path, data: bytes, predictions: Path, form: CocoForm, without_boxes: bool
-) -> list[dict[str, Any]]:
+def results_rows(data: bytes, predictions: Path, form: CocoForm, without_boxes: bool) -> list[dict[str, Any]]:
     """The results in COCO's own form. data: the annotations in it."""
     by_name = file_ids(json.loads(data)["images"]) if form.match != "id" else {}
     with predictions.open("rb") as stream:

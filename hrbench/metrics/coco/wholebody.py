@@ -21,7 +21,7 @@ import numpy as np
 
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, TruthArea, annotations_in, results_in
-from hrbench.formats.coco.keypoints import Unseen
+from hrbench.formats.coco.keypoint_results import Unseen
 from hrbench.formats.coco.skeletons import COCO_WHOLEBODY
 from hrbench.formats.coco.wholebody import (
     BODY,
@@ -42,7 +42,7 @@ from hrbench.metrics.coco.keypoints import FORM as COCO_FORM
 from hrbench.metrics.coco.keypoints import CocoKeypointAP, annotated
 from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.coco.notes import unknown_category
-from hrbench.metrics.coco.number_groups import NumberGroup, block_of, numbers_at, numbers_resampled, scored_groups
+from hrbench.metrics.coco.number_groups import NumberGroup, groups_by_image, raw_groups, scored_groups
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.reference import keypoint_numbers_of
 from hrbench.metrics.coco.reported import described, numbers, range_in_words
@@ -216,29 +216,13 @@ class WholebodyAP:
 
     def raw(self, state: State) -> np.ndarray:
         """(6, 10) float64 by official criteria: xtcocotools' `stats` of each part, -1 if one does not exist."""
-        values = numbers_at(_groups(state))(np.ones((1, len(state.arrays["image"])), np.int32))[0]
-        return np.where(np.isnan(values), -1.0, values).reshape(len(PARTS), -1)
+        return raw_groups(_groups(state)).reshape(len(PARTS), -1)
 
     @staticmethod
     def by_image(state: State, classes: bool = False) -> ByImage:
         """The numbers as a function of image weights; there are none of single classes."""
-        groups, settings = _groups(state), settings_in(state, KEYPOINTS)
-        matches, names = groups[0].matches, tuple(one.name for one in _quantities(settings))
-
-        def qualities() -> dict[int | str, float]:
-            return image_scores(matches, settings)
-
-        truth = arrays_of(state, _form(WholebodyAP.name, WholebodyAP.version)).get(TRUTH)
-        return ByImage(
-            matches.images,
-            names,
-            len(names),
-            numbers_at(groups),
-            qualities,
-            block_of(groups),
-            truth,
-            resampled=numbers_resampled(groups),
-        )
+        settings, truth = settings_in(state, KEYPOINTS), arrays_of(state, _form(*_IDENTITY)).get(TRUTH)
+        return groups_by_image(_groups(state), [one.name for one in _quantities(settings)], settings, truth)
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> how well its people's whole bodies were found, in [0, 1]; see `states.image_scores`."""
@@ -261,9 +245,8 @@ class WholebodyAP:
             results = [
                 {**_part_of(row, places), "score": row.get(key, row["score"]), "bbox": _box(row, boxed)} for row in rows
             ]
-            given = json.loads(
-                json.dumps({**content, "annotations": people})
-            )  # pycocotools writes into what it is given
+            # pycocotools writes into what it is given
+            given = json.loads(json.dumps({**content, "annotations": people}))
             values = keypoint_numbers_of(
                 given, results, metric.sigmas, asked, self.settings, images, self.category, self.unseen == "drop"
             )

@@ -25,8 +25,8 @@ import numpy as np
 
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, Layout, TruthArea
-from hrbench.formats.coco.keypoints import COCO_SIGMAS, Unseen
-from hrbench.formats.coco.skeletons import skeleton_named, spreads_of
+from hrbench.formats.coco.keypoint_results import Unseen
+from hrbench.formats.coco.skeletons import COCO_SIGMAS, skeleton_named, spreads_of
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.mpii import write_predictions
 from hrbench.metrics.coco.notes import unknown_category, unseen_note

@@ -17,7 +17,8 @@ import numpy as np
 
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.forms import CocoForm
-from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen, read_results
+from hrbench.formats.coco.keypoint_results import KeypointResults, Unseen, read_results
+from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.formats.coco.keypoints import read_truth as read_coco
 from hrbench.formats.coco.skeletons import COCO, Skeleton
 from hrbench.formats.mpii import read_predictions, read_scales

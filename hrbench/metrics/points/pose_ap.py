@@ -25,7 +25,7 @@ import numpy as np
 
 from hrbench.errors import InputError
 from hrbench.formats.coco.forms import Layout, TruthArea
-from hrbench.formats.coco.keypoints import Unseen
+from hrbench.formats.coco.keypoint_results import Unseen
 from hrbench.formats.coco.skeletons import POSETRACK18
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.posetrack import JOINTS, ScoredPoses, TrackedPeople, read_people, read_poses

@@ -15,7 +15,7 @@ from both_ways import take
 from pycocotools import mask as codec
 
 from hrbench.errors import HrbenchError
-from hrbench.formats.coco import compiled_rows, instances, keypoints
+from hrbench.formats.coco import compiled_rows, instance_results, instances, keypoint_results, keypoints
 from hrbench.formats.coco.compiled_rows import NotUsualError, RowColumns, annotation_rows, results_rows
 from hrbench.formats.coco.masks import annotated
 from hrbench.formats.coco.rle import Masks
@@ -218,7 +218,7 @@ def test_files_are_read_alike(way, tmp_path, monkeypatch, seed):
 
                 def read(masks=masks, area=area, truth=truth, results=results):
                     target = instances.read_truth(truth, masks)
-                    return target, instances.read_results(results, target, area)
+                    return target, instance_results.read_results(results, target, area)
 
                 one, other = both(monkeypatch, read)
                 assert not isinstance(one, str), one
@@ -246,9 +246,9 @@ def test_the_usual_files_are_read_by_the_helper(way, tmp_path, monkeypatch):
         raise AssertionError("the general reader")
 
     monkeypatch.setattr(instances, "_general_truth", general)
-    monkeypatch.setattr(instances, "blocks", general)
+    monkeypatch.setattr(instance_results, "blocks", general)
     for masks in (True, False):
-        assert len(instances.read_results(results, instances.read_truth(truth, masks)).detections.score)
+        assert len(instance_results.read_results(results, instances.read_truth(truth, masks)).detections.score)
 
 
 def test_polygons_are_drawn_as_pycocotools_draws_them(way, tmp_path, monkeypatch):
@@ -314,7 +314,7 @@ def test_damaged_files_are_refused_alike(way, tmp_path, monkeypatch, seed):
 
         def read(masks=masks, truth=truth, results=results):
             target = instances.read_truth(truth, masks)
-            return target, instances.read_results(results, target)
+            return target, instance_results.read_results(results, target)
 
         one, other = both(monkeypatch, read)
         if isinstance(one, str) or isinstance(other, str):
@@ -354,7 +354,7 @@ def test_keypoints_are_read_alike(way, tmp_path, monkeypatch, seed):
 
         def read(joints=joints):
             target = keypoints.read_truth(truth, joints)
-            return target, keypoints.read_results(results, joints, target)
+            return target, keypoint_results.read_results(results, joints, target)
 
         one, other = both(monkeypatch, read)
         if isinstance(one, str) or isinstance(other, str):

@@ -17,8 +17,9 @@ from pycocotools import mask as codec
 
 from hrbench.errors import HrbenchError, InputError, MissingError
 from hrbench.formats.coco import columns as coco_columns
-from hrbench.formats.coco import instances
-from hrbench.formats.coco.instances import InstanceTruth, read_results, read_truth
+from hrbench.formats.coco import instance_results
+from hrbench.formats.coco.instance_results import read_results
+from hrbench.formats.coco.instances import InstanceTruth, read_truth
 from hrbench.formats.coco.rle import Masks
 
 NAN, INF = math.nan, math.inf
@@ -259,7 +260,7 @@ def test_blocks_of_any_size_read_the_same(block: int, written, monkeypatch) -> N
         paths = written(truth, boxed(results) * 5)
         _, whole = read(paths, masks)
         monkeypatch.setattr(coco_columns, "BLOCK_BYTES", block)
-        monkeypatch.setattr(instances, "MASK_BLOCK_BYTES", block)
+        monkeypatch.setattr(instance_results, "MASK_BLOCK_BYTES", block)
         _, parts = read(paths, masks)
         monkeypatch.undo()
         assert parts.detections.score.tolist() == whole.detections.score.tolist()

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from random_coco import case
 
 from hrbench.errors import HrbenchError, InputError, MissingError
-from hrbench.formats.coco import keypoints
-from hrbench.formats.coco.keypoints import read_results, read_truth
+from hrbench.formats.coco import keypoint_results
+from hrbench.formats.coco.keypoint_results import read_results
+from hrbench.formats.coco.keypoints import read_truth
 
 NAN, INF = math.nan, math.inf
 Edit = Callable[[Any], Any]
@@ -217,7 +218,7 @@ def test_blocks_of_any_size_read_the_same(block: int, indent, written, monkeypat
     target = read_truth(paths[0], 3)
     whole = read_results(paths[1], 3, target)
     assert whole.keypoints.shape == (len(results), 3, 2)
-    monkeypatch.setattr(keypoints, "BLOCK_BYTES", block)
+    monkeypatch.setattr(keypoint_results, "BLOCK_BYTES", block)
     if block == 1:  # a block of one byte reads everything again for every byte
         paths[1].write_text(json.dumps(results[:3]))
     parts = read_results(paths[1], 3, target)
@@ -232,7 +233,7 @@ def test_a_damaged_end_is_noticed_in_any_block(tail: str, block: int, small, wri
     truth, results = small
     paths = written(truth, results)
     paths[1].write_text(json.dumps(results * 3)[:-1] + tail)
-    monkeypatch.setattr(keypoints, "BLOCK_BYTES", block)
+    monkeypatch.setattr(keypoint_results, "BLOCK_BYTES", block)
     target = read_truth(paths[0], 3)
     with pytest.raises(InputError):
         read_results(paths[1], 3, target)

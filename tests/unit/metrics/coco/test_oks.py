@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.coco.skeletons import COCO_SIGMAS
 from hrbench.metrics.coco.oks import CHUNK_PAIRS, oks
 
 SIGMAS = np.array([0.1, 0.05])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.errors import EntryError, UsageError
-from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.coco.skeletons import COCO_SIGMAS
 from hrbench.models.adapters import torchvision as adapter
 from hrbench.tasks.pose.one_stage import Fitting, FoundPeople, letterboxed, on_grey, to_image
 from hrbench.tasks.pose.protocols import NAMED_PROTOCOLS, TopDown, checked
