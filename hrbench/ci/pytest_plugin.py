@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hrbench.ci import pytest_options
+
 if TYPE_CHECKING:
-    from hrbench.judge.evidence import Options
     from hrbench.judge.gate import Decision
     from hrbench.judge.sides import Side
     from hrbench.types import Entry, Policy, Result, Suite
@@ -32,19 +33,7 @@ TOLD = "hrbench"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("hrbench", "suites of hrbench (pytest SUITE.yaml)")
-    add = group.addoption
-    add("--hrbench-against", metavar="BASELINE", default="", help="judge every entry against a baseline or run folder")
-    add("--hrbench-policy", metavar="FILE", default="", help="a policy; by default `gate:` of the suite")
-    add("--hrbench-slices", metavar="FILE", default="", help="a CSV file of image and slice: each number on each slice")
-    add("--hrbench-strict", action="store_true", help="missing data or weights, and what cannot be told, are failures")
-    add("--hrbench-out", metavar="DIR", default="", help="run folder (runs/SUITE)")
-    add("--hrbench-baselines", metavar="DIR", default="", help="folder of baselines (reports/baselines)")
-    add("--hrbench-data", metavar="DIR", default="", help="folder of data sets (data/)")
-    add("--hrbench-weights", metavar="DIR", default="", help="folder of weights (weights/)")
-    add("--hrbench-device", metavar="D", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    add("--hrbench-set", metavar="KEY=VALUE", action="append", default=[], help="set a value in every entry")
-    add("--hrbench-limit", metavar="N", type=int, default=None, help="evaluate N images only, spread over the set")
+    pytest_options.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -101,7 +90,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return []
     found = []
     for path in suites:
-        before, policy = _before(config), _policy(config, path)
+        before, policy = pytest_options.before(config), pytest_options.policy(config, path)
         from hrbench.suite.gate import policy_of_run
 
         if policy != policy_of_run(before.path):
@@ -127,42 +116,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("hrbench")
     for nodeid, text in told:
         terminalreporter.write_line(f"{nodeid}\n{text}")
-
-
-# --- what the options say --------------------------------------------------------------------------------------------
-
-
-def _baselines(config: pytest.Config) -> Path:
-    from hrbench.judge.baseline import FOLDER
-
-    return Path(config.option.hrbench_baselines or os.environ.get("HRBENCH_BASELINES", FOLDER))
-
-
-def _before(config: pytest.Config) -> Side:
-    """The side that entries are judged against. Raises pytest.UsageError if it cannot be read or trusted."""
-    from hrbench.errors import HrbenchError
-    from hrbench.judge.gate import check_baseline
-    from hrbench.judge.sides import read_side
-
-    try:
-        side = read_side(config.option.hrbench_against, _baselines(config))
-        check_baseline(side)
-    except HrbenchError as error:
-        raise pytest.UsageError(f"--hrbench-against: {error}") from None
-    return side
-
-
-def _policy(config: pytest.Config, suite: Path) -> Policy:
-    from hrbench.errors import HrbenchError
-    from hrbench.suite.gate import read_policy, suite_policy
-    from hrbench.types import Policy
-
-    try:
-        if config.option.hrbench_policy:
-            return read_policy(Path(config.option.hrbench_policy))
-        return suite_policy(suite) or Policy()
-    except HrbenchError as error:
-        raise pytest.UsageError(str(error)) from None
 
 
 def _is_alone() -> bool:
@@ -200,8 +153,8 @@ class SuiteFile(pytest.File):
             )
         except HrbenchError as error:
             raise self.CollectError(str(error)) from None
-        self.policy = _policy(self.config, self.path)
-        self.before = _before(self.config) if option.hrbench_against else None
+        self.policy = pytest_options.policy(self.config, self.path)
+        self.before = pytest_options.before(self.config) if option.hrbench_against else None
         self.ran: dict[str, bool] = {}
         for entry in self.suite.entries:
             item = EntryItem.from_parent(self, name=entry.name, entry=entry)
@@ -225,23 +178,15 @@ class SuiteFile(pytest.File):
 
     def run_entry(self, entry: Entry) -> Result:
         """Runs one entry; the suite's processes start with the first and end with the session."""
-        from hrbench.runner.settings import Settings
         from hrbench.runner.suite import opened_suite
         from hrbench.store.run_folder import RunFolder
 
         if self._run is None:
             if other := self.config.stash.get(_OPEN, None):
                 other.close()  # two suites may share a run folder
-            option, stack = self.config.option, ExitStack()
-            settings = Settings(
-                data=Path(option.hrbench_data or os.environ.get("HRBENCH_DATA", "data")),
-                weights=Path(option.hrbench_weights or os.environ.get("HRBENCH_WEIGHTS", "weights")),
-                device=option.hrbench_device,
-            )
-            self._run, self._stack = (
-                stack.enter_context(opened_suite(self.suite, RunFolder(self.folder), settings)),
-                stack,
-            )
+            stack, settings = ExitStack(), pytest_options.settings(self.config)
+            self._run = stack.enter_context(opened_suite(self.suite, RunFolder(self.folder), settings))
+            self._stack = stack
             self.config.stash[_OPEN] = self
             self.config.add_cleanup(self.close)
         result = self._run(entry)
@@ -274,7 +219,8 @@ class SuiteFile(pytest.File):
         former, release = selected(self.before, escape(entry)), selected(release, escape(entry))
         chosen = {item.name for item in self.session.items if item.parent is self}
         others = sum(many for name, many in self.required().items() if name in chosen and name != entry)
-        made = compare(former, release, self.policy, self.options(), most=MOST, only=True, others=others)
+        options = pytest_options.judging(self.config)
+        made = compare(former, release, self.policy, options, most=MOST, only=True, others=others)
         return decide(made, self.config.option.hrbench_strict)
 
     def judge_all(self) -> Decision:
@@ -295,15 +241,8 @@ class SuiteFile(pytest.File):
             return replace(side, results={name: side.results[name] for name in names})
 
         former, release = kept(self.before), kept(read_side(str(self.folder), Path()))
-        made = compare(former, release, self.policy, self.options(), most=MOST, only=not whole)
+        made = compare(former, release, self.policy, pytest_options.judging(self.config), most=MOST, only=not whole)
         return decide(made, self.config.option.hrbench_strict)
-
-    def options(self) -> Options:
-        from hrbench.judge.evidence import Options
-        from hrbench.judge.slices import read_slices
-
-        slices = self.config.option.hrbench_slices
-        return Options(slices=read_slices(Path(slices))) if slices else Options()
 
     def required(self) -> dict[str, int]:
         """Entry -> how many of its accuracies are required, with classes and slices: the gate's family."""
@@ -311,7 +250,7 @@ class SuiteFile(pytest.File):
 
         if self._required is None:
             assert self.before is not None
-            rows = compare(self.before, self.before, self.policy, self.options()).rows
+            rows = compare(self.before, self.before, self.policy, pytest_options.judging(self.config)).rows
             counted = [
                 row.entry
                 for row in rows
