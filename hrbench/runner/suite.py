@@ -15,7 +15,7 @@ import msgspec
 from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path, units
 from hrbench.core.checkout import commit_of
-from hrbench.errors import HrbenchError, InputError, in_words
+from hrbench.errors import HrbenchError, InputError, LostLeaseError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
 from hrbench.runner.assumed import told_anew
@@ -80,6 +80,8 @@ def opened_suite(
 @contextmanager
 def _opened(suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
     environment.limit_spin_waiting()
+    if folder.elsewhere is not None:
+        folder.elsewhere.tell = lambda text: on_event(Event("note", suite.name, text=text))
     if settings.device != "auto":
         device_of(settings)  # a device that does not exist is an error of the call, not of every entry
     with (
@@ -204,6 +206,8 @@ class _SuiteRun:
                 said = "stored already" if plan.accuracy == "reuse" else "stored before, and valid again"
                 return self._reused(plan, said)
             return self._evaluated(plan, stored)
+        except LostLeaseError:
+            raise
         except Exception as error:  # an error in one entry does not stop the others
             if isinstance(error, JobFailed) and error.unavailable:
                 empty = Result(entry.name, entry, "empty", (Reason(str(error)),), limited=entry.limit)
@@ -268,7 +272,7 @@ class _SuiteRun:
         result = replace(result, limited=entry.limit)
         parts = plan.parts
         if entry_folder is not None and parts is not None and parts.score_key(digests_of(entry_folder)) is not None:
-            kept_in = str(self.folder.entry(entry.name))
+            kept_in = f"{self.folder.shown}/entries/{entry.name}"
             message = reason.what.replace(str(entry_folder), kept_in)  # paths in the message as they will be
             kept = Reason(f"{message}; the predictions are kept in {kept_in}", reason.remedy)
             result = replace(result, reasons=(kept,), prediction_key=parts.prediction_key)
@@ -309,6 +313,8 @@ class _SuiteRun:
         before = result.status
         try:
             result = self._measuring().with_costs(result, known)
+        except LostLeaseError:
+            raise
         except Exception as error:  # as above: the other entries go on
             problem = Reason(f"costs were not measured: {in_words(error)}")
             result = replace(result, costs=(), cost_key=None, cost_keys={}, costs_reason=problem)

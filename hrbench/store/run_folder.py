@@ -8,6 +8,8 @@
 
 Every file is written under a temporary name and renamed, and an entry's folder appears whole or not at all. So an
 interrupted run leaves nothing that looks like a result.
+
+Of a run folder that lies elsewhere (`store.elsewhere`) this is the local copy; `Elsewhere` stores what changes in it.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -56,13 +58,55 @@ class RunRecord(msgspec.Struct):
     commit: str = ""
 
 
-class RunFolder:
-    """One run folder; it is created when something is written."""
+class Elsewhere(Protocol):
+    """Where the content of a run folder is stored, if that is not its path.
 
-    def __init__(self, path: str | Path) -> None:
+    shown: the address, for texts.
+    tell: called with what a person should know, a sentence each.
+    """
+
+    tell: Callable[[str], object]
+
+    @property
+    def shown(self) -> str: ...
+
+    def refusal(self) -> str:
+        """Who writes the folder, in a sentence; "" if that is not known."""
+        ...
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keeps runs on other machines out, fetches what they have stored, and at the end uploads what is left."""
+        ...
+
+    def check(self) -> None:
+        """Raises LostLeaseError if another run has taken the folder."""
+        ...
+
+    def fill(self, folder: Path) -> None:
+        """Fetches all files of an entry's folder. Raises InputError for one that is damaged or lost."""
+        ...
+
+    def publish(self) -> None:
+        """Uploads what has changed. Raises LostLeaseError."""
+        ...
+
+
+class RunFolder:
+    """One run folder; it is created when something is written.
+
+    elsewhere: where it is stored; None for the path itself.
+    """
+
+    def __init__(self, path: str | Path, elsewhere: Elsewhere | None = None) -> None:
         self.path = Path(path)
+        self.elsewhere = elsewhere
         self._as_stored: dict[str, Result] = {}
         """Results that were read whole and in today's form: writing the same again changes no byte but its date."""
+
+    @property
+    def shown(self) -> str:
+        """How texts call the folder."""
+        return str(self.path) if self.elsewhere is None else self.elsewhere.shown
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -80,9 +124,20 @@ class RunFolder:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UsageError(f"another hrbench is running in {self.path}: wait for it, or choose --out") from None
+                told = "" if self.elsewhere is None else self.elsewhere.refusal()
+                told = told or f"another hrbench is running in {self.shown}"
+                raise UsageError(f"{told}: wait for it, or choose --out") from None
             self._sweep()
-            yield
+            with nullcontext() if self.elsewhere is None else self.elsewhere.held():
+                yield
+
+    def _publish(self) -> None:
+        if self.elsewhere is not None:
+            self.elsewhere.publish()
+
+    def _fill(self, folder: Path) -> None:
+        if self.elsewhere is not None:
+            self.elsewhere.fill(folder)
 
     def _sweep(self) -> None:
         """Removes what an interrupted run left unfinished: folders of entries, and partly written files.
@@ -122,6 +177,7 @@ class RunFolder:
             return None
         data = path.read_bytes()
         result = _named(from_json(data, path), name)
+        self._fill(entry_folder)
         if wrong := changed_files(entry_folder, result.files):
             raise InputError(f"{entry_folder / wrong[0]} is not the file that was stored with the result")
         if has_its_bytes(data):
@@ -172,6 +228,8 @@ class RunFolder:
 
     def begin(self, name: str) -> Path:
         """An empty folder to fill; `commit` makes it the entry's folder."""
+        if self.elsewhere is not None:
+            self.elsewhere.check()  # before hours of work
         self.discard(name)
         folder = self.entry(name).with_name(f".{name}.{os.getpid()}")
         folder.mkdir(parents=True)
@@ -196,6 +254,7 @@ class RunFolder:
         self.supersede(result.name)
         entry_folder = self.entry(result.name)
         folder.rename(entry_folder)
+        self._publish()
         return replace(result, folder=str(entry_folder))
 
     def update(self, result: Result) -> Result:
@@ -205,6 +264,7 @@ class RunFolder:
         if result != self._as_stored.get(result.name):
             self._as_stored.pop(result.name, None)
             write_whole(entry_folder / "result.json", lambda stream: stream.write(to_json(result)))
+            self._publish()
         return result
 
     def supersede(self, name: str) -> None:
@@ -235,9 +295,16 @@ class RunFolder:
                 result = _read(path / "result.json", name)
             except (InputError, OSError):
                 continue
-            if result.prediction_key == prediction_key and not changed_files(path, result.files):
+            if result.prediction_key == prediction_key and self._is_whole(path, result):
                 found.append(result)
         return found
+
+    def _is_whole(self, folder: Path, result: Result) -> bool:
+        try:
+            self._fill(folder)
+        except InputError:
+            return False
+        return not changed_files(folder, result.files)
 
     def former(self, name: str) -> Result | None:
         """The superseded result of an entry that has an accuracy, the latest that can be read, with its `folder`."""
@@ -255,7 +322,9 @@ class RunFolder:
     def restore(self, past: Path, name: str) -> Path:
         """Makes a superseded folder the entry's folder again; the present one is superseded."""
         self.supersede(name)
-        return past.rename(self.entry(name))
+        restored = past.rename(self.entry(name))
+        self._publish()
+        return restored
 
     def _superseded(self, name: str) -> list[Path]:
         """Superseded folders of this entry, oldest first; names of other entries may begin with the same letters."""
@@ -290,6 +359,7 @@ class RunFolder:
         run = RunRecord(suite.name, suite.title, suite.table, ordered, list(suite.options), commit)
         self.write_text("suite.yaml", suite.text)
         self.write_text("run.json", msgspec.json.format(msgspec.json.encode(run), indent=1).decode() + "\n")
+        self._publish()
         return damage
 
     def read_run(self) -> RunRecord:
@@ -313,6 +383,7 @@ class RunFolder:
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         data = msgspec.json.format(msgspec.json.encode(dict(environment)), indent=1)
         write_whole(self.path / "environment.json", lambda stream: stream.write(data + b"\n"))
+        self._publish()
 
     def has_environment(self) -> bool:
         """Whether environment.json exists and can be read."""
