@@ -74,6 +74,10 @@ class StorageError(EntryError):
     """
 
 
+class LostLeaseError(StorageError):
+    """Another run has taken the run folder: this one stops, and no handler of an entry's errors keeps it going."""
+
+
 class UnavailableError(EntryError):
     """Something that this machine or this network cannot do. It is no failure: its message stands where a number would.
 
