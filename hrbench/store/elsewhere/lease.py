@@ -99,14 +99,12 @@ class Lease:
         before, highest, note = store.latest_whole()
         if before is not None and before.held and not (mirror and before.holder.mirror == mirror):
             _wait_for_end(store, before, timing, on_wait)
-        first = msgspec.structs.replace(
-            before or Commit(), number=highest + 1, holder=holder, held=True, written=now()
-        )
+        first = _next(before or Commit(), highest + 1, holder, held=True)
         if not store.remote.create(first.path, encode(first)):
             raise UsageError(_taken(store, _maker(store, first.number), timing))
         lease = cls(store, holder, first, note=note, timing=timing)
-        # Only a store that honours the condition refuses the second; another one writes the same bytes again.
-        lease.exclusive = not store.remote.create(first.path, encode(first))
+        # only a store that honours the condition refuses another one under the same number
+        lease.exclusive = not store.remote.create(first.path, encode(_next(first, first.number, holder, held=True)))
         if not lease.exclusive:
             timing.sleep(timing.settle)
             if (other := _maker(store, first.number)) is None or other.holder != holder:
@@ -129,7 +127,7 @@ class Lease:
             if not self.exclusive:
                 number = max(number, self._newest() + 1)
             for _ in range(_TRIES):
-                made = msgspec.structs.replace(commit, number=number, holder=self.holder, written=now())
+                made = _next(commit, number, self.holder, commit.held)
                 if self.store.remote.create(made.path, encode(made)):
                     self.commit = made
                     return
@@ -190,6 +188,12 @@ class Lease:
         self._count += 1
         renewal = Renewal(self._count, self.timing.today().isoformat(timespec="seconds"))
         self.store.remote.write(self._path, encode(renewal))
+
+
+def _next(commit: Commit, number: int, holder: Holder, held: bool) -> Commit:
+    """A commit with the content of another."""
+    new = {"number": number, "holder": holder, "held": held, "written": now(), "nonce": secrets.token_hex(8)}
+    return msgspec.structs.replace(commit, **new)
 
 
 def renewal_path(holder: Holder) -> str:

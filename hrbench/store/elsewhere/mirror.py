@@ -61,6 +61,8 @@ class Mirror:
     owed: str = ""
     lease: Lease | None = None
     _digests: Digests = field(default_factory=Digests)
+    _unread: dict[str, StoredFile] = field(default_factory=dict)
+    """Folders whose list of files is damaged; they stay in the store until an entry is measured anew."""
 
     @classmethod
     def open(cls, url: str, timing: Timing | None = None, store: RunStore | None = None) -> Mirror:
@@ -195,6 +197,7 @@ class Mirror:
         try:
             record = self.store.read_record(at, name)
         except InputError as error:
+            self._unread[name] = at
             self.tell(str(error))
             return
         with whole_folder(self.path / name) as part:
@@ -232,7 +235,7 @@ class Mirror:
         last = lease.commit
         files = {name: self._uploaded_file(self.path / name) for name in FILES if (self.path / name).is_file()}
         records = {name: self._uploaded_folder(folder) for name, folder in self._folders()}
-        folders = {name: stored(record) for name, record in records.items()}
+        folders = {**self._unread, **{name: stored(record) for name, record in records.items()}}
         if (files, folders) != (last.files, last.folders):
             unnamed = garbage.dropped(self.store, last, folders, files)
             lease.make(msgspec.structs.replace(last, files=files, folders=folders, unnamed=unnamed))

@@ -133,7 +133,7 @@ class RunStore:
 
     def _is_damaged(self, at: StoredFile, what: str) -> InputError:
         self.damaged.add(at.sha256)
-        return InputError(f"{self.url}: {what} is damaged ({at.object}): run the suite again")
+        return InputError(f"{self.url}: {what} is damaged ({at.object}): delete it and run the suite again")
 
     def list_objects(self) -> dict[str, int]:
         """SHA-256 -> size of all objects; they are known from now on."""

@@ -59,6 +59,7 @@ class Commit(msgspec.Struct, frozen=True):
     files: suite.yaml, run.json and the like, by name.
     folders: "entries/NAME", "superseded/NAME.1", "pictures" -> the list of its files, a `FolderRecord` as an object.
     unnamed: objects that are named no more, or were left by a killed run -> since when that is known.
+    nonce: random, another for each commit.
     """
 
     number: int = 0
@@ -68,6 +69,7 @@ class Commit(msgspec.Struct, frozen=True):
     files: dict[str, StoredFile] = {}
     folders: dict[str, StoredFile] = {}
     unnamed: dict[str, str] = {}
+    nonce: str = ""
     format: int = FORMAT
 
     @property
