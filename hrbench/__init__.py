@@ -89,7 +89,7 @@ def load_suite(
 def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iterator[Result]:
     """Runs a suite and yields each entry's result when it is complete; the same call again resumes.
 
-    folder: where results are stored, by default runs/<suite>.
+    folder: where results are stored, by default runs/<suite>; a path or an address, s3://bucket/runs/pose.
     settings: fields of `runner.settings.Settings` (data, weights, device, workers, verify, offline, rescore,
         in_process). What belongs to the suite (only, limit, overrides) is an argument of `load_suite`.
 
@@ -100,7 +100,7 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
     from hrbench.errors import UsageError
     from hrbench.runner.settings import Settings
     from hrbench.runner.suite import run_suite
-    from hrbench.store.run_folder import RunFolder
+    from hrbench.store.elsewhere.runs import run_folder
 
     known = [each.name for each in fields(Settings)]
     if unknown := [key for key in settings if key not in known]:
@@ -108,17 +108,23 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
         raise UsageError(f"run takes no {', '.join(unknown)}; it takes folder, {', '.join(known)}{of_suite}")
     for key in {"data", "weights"} & set(settings):
         settings[key] = Path(settings[key])
-    return run_suite(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))
+    return run_suite(suite, run_folder(folder or Path("runs") / suite.name), Settings(**settings))
 
 
 def load(folder: str | Path) -> list[Result]:
-    """The stored results of a run folder, in the suite's order."""
+    """The stored results of a run folder, in the suite's order.
+
+    folder: a path, or an address, s3://bucket/runs/pose, of which results, states and error analyses are fetched.
+    """
     from hrbench.errors import MissingError
+    from hrbench.store.elsewhere.runs import read_folder
+    from hrbench.store.elsewhere.snapshot import Needs
     from hrbench.store.run_folder import RunFolder
 
-    if not Path(folder).is_dir():
+    path = read_folder(folder, Needs.STATES)
+    if not path.is_dir():
         raise MissingError(f"there is no run folder {folder}")
-    return RunFolder(folder).results()
+    return RunFolder(path).results()
 
 
 def frame(*sources: Iterable[Result] | str | Path, samples: bool = False) -> pandas.DataFrame:
@@ -247,7 +253,7 @@ def compare(
     from hrbench.judge.evidence import Options
     from hrbench.judge.sides import read_side
 
-    sides = [read_side(str(side), Path(baselines)) for side in (first, second)]
+    sides = [read_side(str(side), baselines) for side in (first, second)]
     return compared(sides[0], sides[1], options=Options(**options))
 
 
@@ -280,7 +286,7 @@ def gate(
     from hrbench.statistics.paired import MOST
     from hrbench.suite.gate import policy_of_run, read_policy
 
-    before, release = (read_side(str(side), Path(baselines)) for side in (against, run))
+    before, release = (read_side(str(side), baselines) for side in (against, run))
     check_baseline(before)
     check_release(release)
     rules = read_policy(Path(policy)) if policy is not None else policy_of_run(release.path)

@@ -32,10 +32,10 @@ def add_options(parser: pytest.Parser) -> None:
     add("--hrbench-limit", metavar="N", type=int, default=None, help="evaluate N images only, spread over the set")
 
 
-def _baselines(config: pytest.Config) -> Path:
+def _baselines(config: pytest.Config) -> str | Path:
     from hrbench.judge.baseline import FOLDER
 
-    return Path(config.option.hrbench_baselines or os.environ.get("HRBENCH_BASELINES", FOLDER))
+    return config.option.hrbench_baselines or os.environ.get("HRBENCH_BASELINES", FOLDER)
 
 
 def before(config: pytest.Config) -> Side:

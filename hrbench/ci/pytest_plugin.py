@@ -25,6 +25,7 @@ from hrbench.ci import pytest_options
 if TYPE_CHECKING:
     from hrbench.judge.gate import Decision
     from hrbench.judge.sides import Side
+    from hrbench.store.run_folder import RunFolder
     from hrbench.types import Entry, Policy, Result, Suite
 
 _SUITE = re.compile(r"^suite\s*:", re.MULTILINE)
@@ -91,10 +92,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     found = []
     for path in suites:
         before, policy = pytest_options.before(config), pytest_options.policy(config, path)
+        from hrbench.store.places import shown
         from hrbench.suite.gate import policy_of_run
 
         if policy != policy_of_run(before.path):
-            found.append(f"hrbench: the policy of {option.hrbench_policy or path} is not that of {before.path}")
+            found.append(f"hrbench: the policy of {option.hrbench_policy or path} is not that of {shown(before.path)}")
     return [*found, f"hrbench: judged against {option.hrbench_against}"]
 
 
@@ -139,6 +141,7 @@ class SuiteFile(pytest.File):
     ran: dict[str, bool]
     """Entry -> whether it has a result, of those that ran; those that were skipped have none."""
     _run: Callable[[Entry], Result] | None = None
+    _stored: RunFolder | None = None
     _required: dict[str, int] | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
@@ -179,13 +182,12 @@ class SuiteFile(pytest.File):
     def run_entry(self, entry: Entry) -> Result:
         """Runs one entry; the suite's processes start with the first and end with the session."""
         from hrbench.runner.suite import opened_suite
-        from hrbench.store.run_folder import RunFolder
 
         if self._run is None:
             if other := self.config.stash.get(_OPEN, None):
                 other.close()  # two suites may share a run folder
             stack, settings = ExitStack(), pytest_options.settings(self.config)
-            self._run = stack.enter_context(opened_suite(self.suite, RunFolder(self.folder), settings))
+            self._run = stack.enter_context(opened_suite(self.suite, self.stored, settings))
             self._stack = stack
             self.config.stash[_OPEN] = self
             self.config.add_cleanup(self.close)
@@ -200,10 +202,14 @@ class SuiteFile(pytest.File):
             self._stack.close()
 
     @property
-    def folder(self) -> Path:
+    def stored(self) -> RunFolder:
         """The run folder. Without latencies it is another one, whose results would replace those with latencies."""
-        default = Path("runs") / (self.suite.name if _is_alone() else f"{self.suite.name}-without-latency")
-        return Path(self.config.option.hrbench_out or default)
+        from hrbench.store.elsewhere.runs import run_folder
+
+        if self._stored is None:
+            default = Path("runs") / (self.suite.name if _is_alone() else f"{self.suite.name}-without-latency")
+            self._stored = run_folder(self.config.option.hrbench_out or default)
+        return self._stored
 
     def judge(self, entry: str) -> Decision:
         """What the gate says of an entry that has run."""
@@ -215,7 +221,7 @@ class SuiteFile(pytest.File):
         from hrbench.statistics.paired import MOST
 
         assert self.before is not None
-        release = read_side(str(self.folder), Path())
+        release = read_side(str(self.stored.path), Path())
         former, release = selected(self.before, escape(entry)), selected(release, escape(entry))
         chosen = {item.name for item in self.session.items if item.parent is self}
         others = sum(many for name, many in self.required().items() if name in chosen and name != entry)
@@ -240,7 +246,7 @@ class SuiteFile(pytest.File):
             names = [name for name in side.results if name not in left_out and (whole or name in self.ran)]
             return replace(side, results={name: side.results[name] for name in names})
 
-        former, release = kept(self.before), kept(read_side(str(self.folder), Path()))
+        former, release = kept(self.before), kept(read_side(str(self.stored.path), Path()))
         made = compare(former, release, self.policy, pytest_options.judging(self.config), most=MOST, only=not whole)
         return decide(made, self.config.option.hrbench_strict)
 

@@ -33,9 +33,9 @@ def check(args: Namespace, echo: Echo) -> int:
     from hrbench.report.words import grouped
     from hrbench.runner.check import FAILS, INCOMPLETE, Checker
     from hrbench.runner.suite import importable
-    from hrbench.store.run_folder import RunFolder
+    from hrbench.store.elsewhere.runs import folder_to_resume
 
-    folder = RunFolder(args.out or Path("runs") / suite.name)
+    folder = folder_to_resume(args.out or Path("runs") / suite.name)
     with importable(suite), Checker(settings, folder, values=args.deep) as checker:
         rows = [checker.check(entry) for entry in _told(suite.entries)]
         data = _looked_at(suite.entries, settings) if args.deep else []

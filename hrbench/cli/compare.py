@@ -13,11 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hrbench.cli.drawing import drawing
+from hrbench.cli.drawing import drawing, needed
 from hrbench.cli.remeasuring import judging, on_replicates, remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns
 from hrbench.core import units
+from hrbench.core.remote import Remote
 from hrbench.errors import UsageError
 from hrbench.judge.compare import compare as compared
 from hrbench.judge.evidence import OnReplicates, Options
@@ -27,6 +28,7 @@ from hrbench.judge.slices import read_slices
 from hrbench.judge.values import as_json, comparison_values
 from hrbench.report import difference
 from hrbench.report.comparison_page import render_comparison
+from hrbench.store.places import place_of
 
 _IN = "     "
 """Before what is told below a row."""
@@ -38,9 +40,10 @@ def compare(args: Namespace, echo: Echo) -> int:
         raise UsageError("compare takes two sides or more: hrbench compare A B")
     if args.html and len(args.sides) > 2:
         raise UsageError("--html shows one comparison: give two sides")
-    sides = [selected(read_side(text, Path(args.baselines)), args.only) for text in args.sides]
+    needs = needed(args, bool(args.html))
+    sides = [selected(read_side(text, args.baselines, needs), args.only) for text in args.sides]
     if args.html:
-        check_place(Path(args.html))
+        check_place(args.html)
     with judging() as on_event, remeasuring(args, sides, on_event) as again:
         options = options_of(args, on_replicates(on_event))
         found = [
@@ -54,12 +57,16 @@ def compare(args: Namespace, echo: Echo) -> int:
         echo("\n\n".join(texts[args.format](one, _rows(one, args)) for one in found))
     if args.html:
         with drawing(args, sides) as draw:
-            write_text(Path(args.html), render_comparison(found[0], (sides[0], sides[1]), draw=draw))
+            write_text(args.html, render_comparison(found[0], (sides[0], sides[1]), draw=draw))
     return 0 if any(one.compared for one in found) else 2
 
 
-def check_place(file: Path) -> None:
+def check_place(file: str | Path) -> None:
     """Raises UsageError for a file that cannot be written, before anything is judged."""
+    file = place_of(file)
+    if isinstance(file, str):
+        Remote.open(file)
+        return
     if file.is_dir():
         raise UsageError(f"{file} is a folder: name a file")
     above = next((each for each in file.parents if each.exists()), None)

@@ -11,16 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrbench.cli.standard_streams import echo_error
+from hrbench.core.remote import is_url
 from hrbench.errors import HrbenchError, InputError
 from hrbench.judge.sides import Side
 from hrbench.report.changed_images import Draw, Pictures
 from hrbench.report.gallery import data_uri
+from hrbench.store.elsewhere.snapshot import Needs
 from hrbench.store.integrity import changed_files
 from hrbench.types import Result
 
 if TYPE_CHECKING:
     from hrbench.runner.evaluate import EventHandler
     from hrbench.runner.execution import Processes
+
+
+def needed(args: Namespace, page: bool) -> Needs:
+    """What is fetched of sides at addresses: predictions only for a page that draws images.
+
+    page: whether a page is made.
+    """
+    return Needs.ALL if page and (is_url(args.data) or Path(args.data).is_dir()) else Needs.STATES
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from hrbench.judge import baseline
 from hrbench.judge.sides import read_side
 from hrbench.runner.analysing import Explained
 from hrbench.runner.analysing import explain as explained
+from hrbench.store.elsewhere.snapshot import Needs
 from hrbench.types import Analysis, AnalysisCurves, AnalysisSection, AnalysisTable, Result
 
 WIDTH = 100
@@ -29,7 +30,7 @@ WIDTH = 100
 
 def explain(args: Namespace, echo: Echo) -> int:
     """0 if anything was explained. Raises the first reason if nothing was."""
-    side = read_side(args.run, baseline.FOLDER)
+    side = read_side(args.run, baseline.FOLDER, Needs.ALL if args.data else Needs.STATES)
     data = Path(args.data) if args.data else None
     found: dict[str, Explained] = {}
     failed: list[HrbenchError] = []

@@ -8,7 +8,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from hrbench.cli.shared import Echo, write_text
@@ -21,6 +20,9 @@ from hrbench.judge.history import history as read_history
 from hrbench.judge.trend import Trend, trend
 from hrbench.judge.values import as_json
 from hrbench.report import trend as words
+from hrbench.store.elsewhere.runs import folder_of_runs
+from hrbench.store.elsewhere.snapshot import Needs
+from hrbench.store.places import shown
 from hrbench.types import Event
 
 
@@ -28,7 +30,7 @@ def history(args: Namespace, echo: Echo) -> int:
     """0, or raises where there is nothing to tell."""
     if args.tracking and not args.export:
         raise UsageError("--tracking is an option of --export mlflow: give both")
-    runs, baselines = Path(args.runs), Path(args.baselines)
+    runs, baselines = (folder_of_runs(place, Needs.STATES) for place in (args.runs, args.baselines))
     index = index_in(runs, baselines)
     with _progress() as tell:
         found = read_history(
@@ -49,7 +51,7 @@ def history(args: Namespace, echo: Echo) -> int:
     if args.html:
         from hrbench.report.history_page import render_history
 
-        write_text(Path(args.html), render_history(found, trends))
+        write_text(args.html, render_history(found, trends))
     if args.export:
         from hrbench.report.tracking import export
 
@@ -149,7 +151,7 @@ def _series_values(series: Series, rows: Sequence[words.TrendRow] | None) -> Ite
             "cell": series.cell,
             "unit": series.quantity.unit,
             "release": point.release.name,
-            "path": str(point.release.path),
+            "path": shown(point.release.path),
             "date": point.release.date,
             "value": point.value,
             "low": low,

@@ -17,6 +17,7 @@ from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings
 from hrbench.cli.summary import WIDTH, summary_text
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
+from hrbench.store.places import shown
 from hrbench.types import Event, Note, Result
 
 if TYPE_CHECKING:
@@ -29,18 +30,21 @@ MAX_NOTES = 12
 
 def run(args: Namespace, echo: Echo) -> int:
     from hrbench.runner.suite import run_suite
-    from hrbench.store.run_folder import RunFolder
+    from hrbench.store.elsewhere.runs import run_folder, run_pages
 
     suite = load_suite_of(args)
-    folder = RunFolder(args.out or Path("runs") / suite.name)
+    place = args.out or Path("runs") / suite.name
+    folder = run_folder(place)
     display = open_event_display(args, echo)
     try:
         results = list(run_suite(suite, folder, settings_of(args), _ReportLoaded(display)))
     finally:
         display.close()
-    report = _write_reports([folder], suite.table, folder.path, echo, keep=True)
+    with run_pages(folder, place) as (stored, out):
+        report = _write_reports([stored], suite.table, out, echo, keep=True)
+    page = shown_page(report.page, out, place)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
-    echo(summary_text(results, report.leaders, _notes(results), report.page, width))
+    echo(summary_text(results, report.leaders, _notes(results), page, width))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)
@@ -108,9 +112,11 @@ def _write_reports(
         result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
     ]
     if not results:
-        raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
+        raise MissingError(f"nothing is stored in {', '.join(shown(run.path) for run in runs)}: run a suite first")
     beside = {} if every else {run.path: names for run in runs if (names := run.unlisted())}
-    left_out = [f"left out: {_not_of_the_run(names)}: hrbench report {path} --all" for path, names in beside.items()]
+    left_out = [
+        f"left out: {_not_of_the_run(names)}: hrbench report {shown(path)} --all" for path, names in beside.items()
+    ]
     for sentence in left_out:
         echo(sentence)
     heads = [run.read_run() for run in runs]
@@ -142,20 +148,32 @@ def _export(results: Sequence[Result], path: Path, echo: Echo) -> None:
     echo(f"exported {amount(len(found), 'entry', 'entries')}: {path}")
 
 
+def shown_page(page: Path, out: Path, place: str | Path) -> str | Path:
+    """How a page is called that was written into `out` for a place."""
+    from hrbench.store.places import below, place_of
+
+    place = place_of(place)
+    return page if isinstance(place, Path) else shown(below(place, page.relative_to(out).as_posix()))
+
+
 def report(args: Namespace, echo: Echo) -> int:
     from hrbench.report.write import checked_formats
+    from hrbench.store.elsewhere.runs import output_folder, read_folder
+    from hrbench.store.elsewhere.snapshot import Needs
     from hrbench.store.run_folder import RunFolder
 
-    runs = [RunFolder(path) for path in args.runs]
+    runs = [RunFolder(read_folder(path, Needs.PICTURES)) for path in args.runs]
     for run in runs:
         if not run.path.is_dir():
             raise MissingError(f"there is no run folder {run.path}; `hrbench run SUITE` makes one below runs/")
     tables = dict.fromkeys(head.table for head in (run.read_run() for run in runs) if head.table)
     _note_empty_tables(args.table, runs, echo, args.all)
     table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
-    out = Path(args.out) if args.out else runs[0].path
+    place = args.out or args.runs[0]
     more = {"formats": checked_formats(args.format) if args.format else (), "export": args.export or ""}
-    echo(f"report: {_write_reports(runs, table, out, echo, args.all, **more).page}")
+    with output_folder(place) as out:
+        page = _write_reports(runs, table, out, echo, args.all, **more).page
+    echo(f"report: {shown_page(page, out, place)}")
     return 0
 
 

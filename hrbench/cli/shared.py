@@ -34,10 +34,17 @@ def load_suite_of(args: Namespace) -> Suite:
     return load_suite(args.suite, names, overrides=args.overrides, only=args.only, limit=args.limit)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole, and makes its folder if there is none."""
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a file whole, at a path or address, and makes its folder if there is none."""
     from hrbench.core.files import write_whole
+    from hrbench.core.remote import Remote
+    from hrbench.store.places import place_of
 
+    path = place_of(path)
+    if isinstance(path, str):
+        above, _, name = path.rpartition("/")
+        Remote.open(above).write(name, text.encode())
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda stream: stream.write(text.encode()))
 

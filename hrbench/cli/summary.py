@@ -23,7 +23,7 @@ MAX_MISSING = 8
 
 
 def summary_text(
-    results: Sequence[Result], leaders: Sequence[Leader], notes: Sequence[str], page: Path, width: int = WIDTH
+    results: Sequence[Result], leaders: Sequence[Leader], notes: Sequence[str], page: str | Path, width: int = WIDTH
 ) -> str:
     """The whole text.
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +26,10 @@ from hrbench.core.digests import sha256
 from hrbench.core.files import whole_folder, write_whole
 from hrbench.core.text import suggestion
 from hrbench.errors import HrbenchError, InputError, MissingError, UsageError
+from hrbench.store.elsewhere.runs import is_run, read_folder, remove_folder, save_folder
+from hrbench.store.elsewhere.snapshot import Needs, runs_below
 from hrbench.store.integrity import changed_files
+from hrbench.store.places import below, place_of, shown
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Result
 from hrbench.version import __version__
@@ -58,7 +63,7 @@ class Saved:
     """A baseline that was saved. left_out: entry -> why it is not in it, in a sentence."""
 
     baseline: Baseline
-    path: Path
+    path: str | Path
     bytes: int
     left_out: dict[str, str]
 
@@ -68,9 +73,17 @@ LONGEST_SIDE = 320
 """Of a picture in pixels."""
 
 
-def save(run: Path, name: str, folder: Path = FOLDER, note: str = "", replace: bool = False, gallery: int = 0) -> Saved:
+def save(
+    run: str | Path,
+    name: str,
+    folder: str | Path = FOLDER,
+    note: str = "",
+    replace: bool = False,
+    gallery: int = 0,
+) -> Saved:
     """Saves the results and states of a run folder as a baseline.
 
+    run, folder: paths or addresses.
     gallery: how many small pictures of each entry's worst images to keep, of those that the run rendered.
 
     Entries that failed or whose files have changed are left out and told.
@@ -79,14 +92,15 @@ def save(run: Path, name: str, folder: Path = FOLDER, note: str = "", replace: b
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a baseline: letters, digits and . _ + - only")
-    source, goal = RunFolder(run), folder / name
-    if goal.exists() and not replace:
-        raise UsageError(f"{goal} exists: choose another name, or --replace it")
+    source = RunFolder(read_folder(run, Needs.PICTURES if gallery else Needs.STATES))
+    goal = below(place_of(folder), name)
+    if not replace and (goal.exists() if isinstance(goal, Path) else is_run(goal)):
+        raise UsageError(f"{shown(goal)} exists: choose another name, or --replace it")
     left_out: dict[str, str] = {}
     stored = source.results(skip=lambda text: left_out.update({text: text}))
     kept = [result for result in stored if _whole(result, left_out)]
     if not kept:
-        raise MissingError(f"{run} holds no result to save; run its suite first")
+        raise MissingError(f"{shown(run)} holds no result to save; run its suite first")
     baseline = Baseline(
         FORMAT,
         name,
@@ -95,9 +109,22 @@ def save(run: Path, name: str, folder: Path = FOLDER, note: str = "", replace: b
         note,
         tuple(result.name for result in kept),
     )
-    with whole_folder(goal, replace=replace) as part:
+    with _made(goal, replace) as part:
         _fill(part, source, kept, baseline, gallery)
-    return Saved(baseline, goal, sum(path.stat().st_size for path in goal.rglob("*") if path.is_file()), left_out)
+        size = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
+    return Saved(baseline, goal, size, left_out)
+
+
+@contextmanager
+def _made(goal: str | Path, replace: bool) -> Iterator[Path]:
+    """A folder to fill, which becomes the baseline at a path or address."""
+    if isinstance(goal, Path):
+        with whole_folder(goal, replace=replace) as part:
+            yield part
+        return
+    with tempfile.TemporaryDirectory(prefix="hrbench-") as folder:
+        yield Path(folder)
+        save_folder(Path(folder), goal)
 
 
 def _whole(result: Result, left_out: dict[str, str]) -> bool:
@@ -155,16 +182,26 @@ def _write_small(source: Path, goal: Path) -> None:
         picture.convert("RGB").save(goal, quality=80)  # in the format of its name
 
 
-def names(folder: Path = FOLDER) -> list[str]:
+def names(folder: str | Path = FOLDER) -> list[str]:
     """The baselines in a folder, sorted by name."""
+    folder = place_of(folder)
+    if isinstance(folder, str):
+        return [name for name in runs_below(folder) if _file_of(below(folder, name)).is_file()]
     return sorted(path.parent.name for path in folder.glob("*/baseline.json"))
 
 
-def read(name: str, folder: Path = FOLDER) -> Baseline:
+def _file_of(place: str | Path) -> Path:
+    return read_folder(place, Needs.FILES) / "baseline.json"
+
+
+def read(name: str, folder: str | Path = FOLDER) -> Baseline:
     """What is known of a baseline. Raises MissingError if there is none, InputError if baseline.json is damaged."""
-    path = folder / name / "baseline.json"
-    if not _NAME.fullmatch(name) or not path.is_file():
-        raise MissingError(f"there is no baseline {name!r} in {folder}; {suggestion(name, names(folder))}")
+    folder = place_of(folder)
+    place, path = below(folder, name), None
+    if _NAME.fullmatch(name) and (isinstance(place, Path) or is_run(place)):
+        path = _file_of(place)
+    if path is None or not path.is_file():
+        raise MissingError(f"there is no baseline {name!r} in {shown(folder)}; {suggestion(name, names(folder))}")
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Baseline)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -174,9 +211,13 @@ def read(name: str, folder: Path = FOLDER) -> Baseline:
     return found
 
 
-def remove(name: str, folder: Path = FOLDER) -> Path:
+def remove(name: str, folder: str | Path = FOLDER) -> str | Path:
     """Removes a baseline and returns where it was. Raises MissingError if there is none."""
     read(name, folder)
+    folder = place_of(folder)
+    if isinstance(folder, str):
+        remove_folder(str(below(folder, name)))
+        return below(folder, name)
     if (folder / name).is_symlink():
         raise UsageError(f"{folder / name} is a link, which hrbench never makes: remove it by hand")
     shutil.rmtree(folder / name)

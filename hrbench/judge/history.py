@@ -22,6 +22,7 @@ from hrbench.core.units import amount
 from hrbench.errors import MissingError, UsageError
 from hrbench.judge.summaries import Kind, Summary, decode_numbers, decode_summary, kind_of, summarise
 from hrbench.store.index import FILE, Index
+from hrbench.store.places import shown
 from hrbench.types import Quantity
 
 OnRead = Callable[[int, int], object]
@@ -138,11 +139,13 @@ def history(
     """
     found = folders(runs, baselines)
     if not found:
-        raise MissingError(f"neither a baseline in {baselines} nor a run folder in {runs}: hrbench run SUITE makes one")
+        raise MissingError(
+            f"neither a baseline in {shown(baselines)} nor a run folder in {shown(runs)}: hrbench run SUITE makes one"
+        )
     read = _read(found, index or Index(None), on_read)
     ordered = _by_time(_once(read))
     releases = {
-        folder: Release(_shown(folder.name if one.is_baseline else str(folder)), folder, one.date, one.note)
+        folder: Release(_shown(folder.name if one.is_baseline else shown(folder)), folder, one.date, one.note)
         for folder, one in ordered.items()
     }
     made: dict[tuple[str, str, str, str], list[tuple[ReleaseValue, Kind, bool]]] = {}

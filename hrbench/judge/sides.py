@@ -12,9 +12,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hrbench.core.collector import paused_collector
+from hrbench.core.remote import is_url, redact
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError
+from hrbench.store.elsewhere.runs import is_run, read_folder
+from hrbench.store.elsewhere.snapshot import Needs, runs_below
 from hrbench.store.integrity import changed_files
+from hrbench.store.places import below, place_of, shown, split_entry
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state, state_file
 from hrbench.types import Result, State
@@ -37,15 +41,17 @@ class Side:
 
 
 @paused_collector()
-def read_side(text: str, baselines: Path) -> Side:
+def read_side(text: str, baselines: str | Path, needs: Needs = Needs.STATES) -> Side:
     """The side that a person named.
 
     text: a run folder, the name or path of a baseline, or either with ":ENTRY", which may be one of earlier runs.
     baselines: the folder of baselines that names are looked for in.
+    needs: what is fetched if it lies at an address.
 
-    Raises MissingError if there is nothing, InputError if run.json is damaged.
+    Raises MissingError if there is nothing, InputError if run.json is damaged, or a file at an address is damaged or
+    lost, StorageError if a store does not answer.
     """
-    path, entry = _found(text, baselines)
+    path, entry = _found(text, place_of(baselines), needs)
     folder = RunFolder(path)
     damaged: dict[str, str] = {}
     found = folder.results(
@@ -58,9 +64,9 @@ def read_side(text: str, baselines: Path) -> Side:
     whole = tuple(results)
     if entry:
         if entry not in results:
-            raise MissingError(f"{path} has no entry {entry!r}; {suggestion(entry, results)}")
+            raise MissingError(f"{shown(path)} has no entry {entry!r}; {suggestion(entry, results)}")
         results = {entry: results[entry]}
-    return Side(text, path, results, damaged, whole)
+    return Side(redact(text), path, results, damaged, whole)
 
 
 def _refuse_links(path: Path, results: Mapping[str, Result]) -> None:
@@ -71,18 +77,28 @@ def _refuse_links(path: Path, results: Mapping[str, Result]) -> None:
                 raise InputError(f"{link} is a link, which hrbench never makes: copy what it points at, or remove it")
 
 
-def _found(text: str, baselines: Path) -> tuple[Path, str]:
+def _found(text: str, baselines: str | Path, needs: Needs) -> tuple[Path, str]:
     """The folder, and the entry that is asked for, or ""."""
-    name, colon, entry = text.rpartition(":")
-    for place, one in ((text, ""), *(((name, entry),) if colon else ())):
-        for path in (Path(place), baselines / place):
-            if (path / "entries").is_dir():
-                return path, one
-    known = sorted(each.name for each in baselines.glob("*") if (each / "entries").is_dir())
-    saved = f"baselines in {baselines}: {', '.join(known)}" if known else f"there is no baseline in {baselines}"
+    names = {split_entry(text): None} if is_url(text) else {(text, ""): None, split_entry(text): None}
+    for name, entry in names:
+        for place in (name,) if is_url(name) else (Path(name), below(baselines, name)):
+            if is_run(place):
+                return read_folder(place, needs), entry
+    if is_url(text):
+        raise MissingError(f"{redact(text)}: neither a run folder nor a baseline lies there")
+    known = baselines_in(baselines)
+    where = shown(baselines)
+    saved = f"baselines in {where}: {', '.join(known)}" if known else f"there is no baseline in {where}"
     raise MissingError(
         f"{text}: neither a run folder nor a baseline; {saved} (`hrbench baseline save RUN NAME` saves one)"
     )
+
+
+def baselines_in(folder: str | Path) -> list[str]:
+    """Names of the folders with results in a folder, sorted."""
+    if isinstance(folder, str):
+        return runs_below(folder)
+    return sorted(each.name for each in folder.glob("*") if (each / "entries").is_dir())
 
 
 def selected(side: Side, only: str) -> Side:

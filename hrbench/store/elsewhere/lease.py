@@ -1,9 +1,10 @@
 """Who may write a run folder in an object store: the maker of its last commit, as long as it shows that it is alive.
 
-Taking the folder over, and every change of it, is a commit under the next number, which the store creates only if there
-is none. So two runs never both write, whatever their clocks say: the one whose number is taken was overtaken, and stops.
-A store that ignores the condition is found out by asking it to create the same commit again; there the number is looked
-up before each commit, and a run that takes the folder waits `SETTLE_SECONDS` and reads back who has it.
+Taking the folder over, and every change of it, is a commit under the next number, which the store creates only if
+there is none. So two runs never both write, whatever their clocks say: the one whose number is taken was overtaken, and
+stops. A store that ignores the condition is found out by asking it to create another commit under the same number;
+there the number is looked up before each commit, and a run that takes the folder waits `SETTLE_SECONDS` and reads back
+who has it.
 
 While a run lives, a thread renews `leases/<token>.json` every `RENEW_SECONDS`. Another run refuses to take the folder
 within `LEASE_SECONDS` of the last renewal by the clocks of the two machines. After that it watches for `WATCH_SECONDS`
@@ -133,7 +134,9 @@ class Lease:
                     return
                 # there is one: of another run, or of this one, if the answer to an earlier try was lost
                 number = max(number, self._newest() + 1)
-            raise StorageError(f"{self.store.remote.address(commit_path(number))}: cannot be created, and does not exist")
+            raise StorageError(
+                f"{self.store.remote.address(commit_path(number))}: cannot be created, and does not exist"
+            )
 
     def _newest(self) -> int:
         """The highest number there is. Raises LostLeaseError if it is of another run."""

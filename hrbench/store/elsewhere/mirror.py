@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -114,6 +113,20 @@ class Mirror:
     def _kept(self) -> str:
         return f"the results are whole in {self.path}, and the same command uploads them"
 
+    def replace(self) -> None:
+        """Makes the store hold what the copy holds and nothing else, as of a baseline that is saved.
+
+        Raises UsageError if a run has the folder.
+        """
+        self.lease = Lease.take(self.store, timing=self.timing)
+        try:
+            garbage.sweep(self.lease)
+            self._upload()
+            self.lease.release()
+        except BaseException:
+            self.lease.abandon()
+            raise
+
     def check(self) -> None:
         """Raises LostLeaseError if another run has taken the folder."""
         if self.lease is not None:
@@ -131,7 +144,10 @@ class Mirror:
         at_once(absent.items(), lambda one: self.store.fetch(one[1], folder / one[0], f"{one[0]} of {name}"))
 
     def _take_over(self, commit: Commit) -> None:
-        """Brings the copy to what is stored. What was changed here alone stays; what was changed in both is kept aside."""
+        """Brings the copy to what is stored.
+
+        What was changed here alone stays; what was changed in both places is kept aside.
+        """
         before = self._last()
         for name, at in commit.files.items():
             here = self._digests.of(self.path / name) if (self.path / name).is_file() else None
@@ -190,7 +206,9 @@ class Mirror:
         past.mkdir(exist_ok=True)
         number = 1000 + len(list(past.iterdir()))  # above what other machines may have stored meanwhile
         folder.rename(past / f"{entry}.{number}")
-        self.tell(f"{name} was changed here and on another machine: the local one is kept as superseded/{entry}.{number}")
+        self.tell(
+            f"{name} was changed here and on another machine: the local one is kept as superseded/{entry}.{number}"
+        )
 
     def _materialise(self, name: str, at: StoredFile) -> None:
         """Makes a folder with its result alone, or with all files if it has no result."""
@@ -212,7 +230,7 @@ class Mirror:
     # --- to the store
 
     def publish(self) -> None:
-        """Uploads what has changed. A fault of the store is told; the next change tries again, and the end must succeed.
+        """Uploads what has changed. A fault of the store is told; the next change tries again, the end must succeed.
 
         Raises LostLeaseError.
         """

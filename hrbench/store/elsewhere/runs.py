@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hrbench.core.remote import Remote
+from hrbench.store.elsewhere.lease import Lease
 from hrbench.store.elsewhere.mirror import Mirror
-from hrbench.store.elsewhere.objects import at_once
-from hrbench.store.elsewhere.snapshot import Needs, has_run, snapshot
+from hrbench.store.elsewhere.objects import RunStore, at_once
+from hrbench.store.elsewhere.snapshot import Needs, has_run, snapshot, view_of
 from hrbench.store.places import place_of
 from hrbench.store.run_folder import RunFolder
 
@@ -25,6 +26,11 @@ def run_folder(place: str | Path) -> RunFolder:
         return RunFolder(place)
     mirror = Mirror.open(place)
     return RunFolder(mirror.path, mirror)
+
+
+def folder_to_resume(place: str | Path) -> RunFolder:
+    """A run folder to see what a run would find in it; nothing is written. It need not exist."""
+    return RunFolder(read_folder(place, Needs.ALL) if is_run(place) else place)
 
 
 def is_run(place: str | Path) -> bool:
@@ -42,6 +48,12 @@ def read_folder(place: str | Path, needs: Needs) -> Path:
     return place if isinstance(place, Path) else snapshot(place, needs)
 
 
+def folder_of_runs(place: str | Path, needs: Needs) -> Path:
+    """A folder in which run folders or baselines can be read that lie below a path or address."""
+    place = place_of(place)
+    return place if isinstance(place, Path) else view_of(place, needs)
+
+
 @contextmanager
 def output_folder(place: str | Path) -> Iterator[Path]:
     """A folder to write pages into: itself, or one whose files are uploaded at the end, under their own names."""
@@ -53,6 +65,33 @@ def output_folder(place: str | Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="hrbench-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
         upload_pages(Path(folder), remote)
+
+
+@contextmanager
+def run_pages(folder: RunFolder, place: str | Path) -> Iterator[tuple[RunFolder, Path]]:
+    """After a run: its folder to read from, and where its report is written; pages are uploaded at the end.
+
+    place: as it was given to `run_folder`.
+    """
+    if folder.elsewhere is None:
+        yield folder, folder.path
+        return
+    with output_folder(place) as pages:
+        yield RunFolder(read_folder(place, Needs.PICTURES)), pages
+
+
+def save_folder(folder: Path, url: str) -> None:
+    """Stores a folder that has the form of a run folder; what the address holds is replaced."""
+    Mirror(RunStore.open(url), folder).replace()
+
+
+def remove_folder(url: str) -> None:
+    """Deletes a run folder. Raises UsageError if a run writes it."""
+    store = RunStore.open(url)
+    lease = Lease.take(store)
+    lease.abandon()
+    for folder in ("commits", "leases", "objects"):
+        at_once(store.remote.list(folder), lambda one, folder=folder: store.remote.delete(f"{folder}/{one.name}"))
 
 
 def upload_pages(folder: Path, remote: Remote) -> None:

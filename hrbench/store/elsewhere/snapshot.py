@@ -1,7 +1,7 @@
 """Copies of what a reader needs of a run folder in an object store, as of its last commit.
 
-A copy belongs to one commit and only grows, so readers do not disturb one another, nor a run that goes on. Files that an
-earlier copy has are linked. Copies that nobody has asked for in `KEEP` are removed.
+A copy belongs to one commit and only grows, so readers do not disturb one another, nor a run that goes on. Files that
+an earlier copy has are linked. Copies that nobody has asked for in `KEEP` are removed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from hrbench.core.files import open_private_file, write_whole
 from hrbench.core.remote import joined, split_url
 from hrbench.errors import MissingError
 from hrbench.store.elsewhere.local_files import record_in, write_record
+from hrbench.store.elsewhere.mirror import mirror_folder
 from hrbench.store.elsewhere.objects import RunStore, at_once
 from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, encode
+from hrbench.store.integrity import LOG
 from hrbench.store.places import ADDRESS, cache_folder
 
 KEEP = 7 * 24 * 3600
@@ -31,26 +33,29 @@ KEEP = 7 * 24 * 3600
 class Needs(IntEnum):
     """What of each entry is fetched: each has what the ones before it have.
 
+    FILES: of no entry anything; suite.yaml, run.json and the like.
     RESULTS: results.
     STATES: states and error analyses, small pictures of baselines.
     PICTURES: pictures, logs, and superseded results.
     ALL: predictions.
     """
 
-    RESULTS = 0
-    STATES = 1
-    PICTURES = 2
-    ALL = 3
+    FILES = 0
+    RESULTS = 1
+    STATES = 2
+    PICTURES = 3
+    ALL = 4
 
 
 def snapshot(url: str, needs: Needs, store: RunStore | None = None) -> Path:
     """A folder with what the last commit at an address holds.
 
-    Raises MissingError if there is no run folder, InputError naming the first file that is damaged or lost, StorageError.
+    Raises MissingError if there is no run folder, InputError naming the first file that is damaged or lost, and
+    StorageError if the store does not answer.
     """
     store = store or RunStore.open(url)
     commit = store.latest()
-    if commit is None or not commit.folders and not commit.files:
+    if commit is None or (not commit.folders and not commit.files):
         raise MissingError(f"there is no run folder {store.url}: hrbench run SUITE --out {store.url}")
     copies = _copies(store.url)
     _remove_old(copies.parent)
@@ -76,9 +81,15 @@ def runs_below(url: str) -> list[str]:
 
 
 def view_of(url: str, needs: Needs) -> Path:
-    """A folder in which the run folders below an address lie by their names, as links to copies of them."""
+    """A folder in which the run folders below an address lie by their names, as links to copies of them.
+
+    If there is a run folder at the address itself, a copy of it.
+    """
+    if has_run(url):
+        return snapshot(url, needs)
     view = _copies(url) / "view"
     view.mkdir(parents=True, exist_ok=True)
+    write_whole(view / ADDRESS, lambda stream: stream.write(url.rstrip("/").encode() + b"\n"))
     names = runs_below(url)
     for old in view.iterdir():
         if old.is_symlink() and old.name not in names:
@@ -103,9 +114,9 @@ def _below(url: str) -> Path:
 
 
 def _earlier(copies: Path, number: int, url: str) -> list[Path]:
-    """Other copies of the same run folder, the latest first."""
+    """Other copies of the same run folder, that of runs on this machine first, then the latest."""
     numbers = sorted((int(one.name) for one in copies.iterdir() if one.name.isdigit()), reverse=True)
-    return [copies / str(each) / _below(url) for each in numbers if each != number]
+    return [mirror_folder(url), *(copies / str(each) / _below(url) for each in numbers if each != number)]
 
 
 def _fill(store: RunStore, commit: Commit, path: Path, needs: Needs, earlier: list[Path]) -> None:
@@ -123,14 +134,16 @@ def _fill(store: RunStore, commit: Commit, path: Path, needs: Needs, earlier: li
         (path / name).mkdir(parents=True, exist_ok=True)
         write_record(path / name, encode(record))
         for file, at in record.files.items():
-            if _is_needed(name, file, needs) and not (path / name / file).is_file():
-                if not any(_link(one / name, file, at, path / name / file) for one in earlier):
-                    jobs.append((at, path / name / file, f"{file} of {name}"))
+            to = path / name / file
+            if not _is_needed(name, file, needs) or to.is_file():
+                continue
+            if not any(_link(one / name, file, at, to) for one in earlier):
+                jobs.append((at, to, f"{file} of {name}"))
     at_once(jobs, lambda one: store.fetch(*one))
 
 
 def _is_wanted(folder: str, needs: Needs) -> bool:
-    return folder.startswith("entries/") or needs >= Needs.PICTURES
+    return needs >= (Needs.RESULTS if folder.startswith("entries/") else Needs.PICTURES)
 
 
 def _is_needed(folder: str, file: str, needs: Needs) -> bool:
@@ -138,15 +151,15 @@ def _is_needed(folder: str, file: str, needs: Needs) -> bool:
         return file == "result.json" or folder == "pictures"
     if file == "result.json" or needs == Needs.ALL:
         return True
-    if "/" not in file and file.startswith(("states", "analysis")) or file.startswith("gallery/"):
+    if ("/" not in file and file.startswith(("states", "analysis"))) or file.startswith("gallery/"):
         return needs >= Needs.STATES
-    return (file.startswith("drawings/") or file == "log.txt") and needs >= Needs.PICTURES
+    return (file.startswith("drawings/") or file == LOG) and needs >= Needs.PICTURES
 
 
 def _link(earlier: Path, file: str, at: StoredFile, to: Path) -> bool:
     """Links a file of an earlier copy if it is the same one."""
     record = record_in(earlier)
-    if record is None or record.files.get(file) != at:
+    if record is None or record.files.get(file) != at or file == LOG:  # a run appends to its log
         return False
     try:
         if (earlier / file).stat().st_size != at.size:

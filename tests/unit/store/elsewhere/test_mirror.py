@@ -154,7 +154,7 @@ def test_a_second_run_says_who_writes(machines):
         assert "\n" not in str(second.value)
         for said in ("is being written by another run", "process", "since 20", "its lease ends at 20", "--out"):
             assert said in str(second.value)
-        with pytest.raises(UsageError, match="since 20.*its lease ends at"), here.running():
+        with pytest.raises(UsageError, match=r"since 20.*its lease ends at"), here.running():
             pass
     with there.running():
         pass
@@ -371,9 +371,9 @@ def test_half_a_file_is_damage_and_no_fault_of_the_store(machines):
         store(folder, "one")
     path = objects(here)["states.npz"]
     here.remote.write(path, here.remote.read(path)[:5])
-    with pytest.raises(InputError, match="states.npz of entries/one is damaged"):
+    with pytest.raises(InputError, match=r"states\.npz of entries/one is damaged"):
         there.read()
-    with there.running() as folder, pytest.raises(InputError, match="states.npz of entries/one is damaged"):
+    with there.running() as folder, pytest.raises(InputError, match=r"states\.npz of entries/one is damaged"):
         folder.read("one")
 
 
@@ -432,5 +432,5 @@ def test_run_folders_below_an_address(machines, monkeypatch):
     here.remote.write("other/file.txt", b"")
     assert runs_below(here.url) == ["v1", "v2"]
     view = view_of(here.url, Needs.RESULTS)
-    assert sorted(path.name for path in view.iterdir()) == ["v1", "v2"]
+    assert sorted(path.name for path in view.glob("[!.]*")) == ["v1", "v2"]
     assert (view / "v1" / "entries/one/result.json").is_file()
