@@ -54,7 +54,7 @@ class Remote:
     policy: how often calls are tried.
 
     Every method raises StorageError in one line: for a fault that cannot pass at once, for one that could pass after
-    the last try. It raises MissingError where something does not exist.
+    the last try. It raises MissingError if something does not exist.
     """
 
     url: str
