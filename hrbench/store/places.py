@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from hrbench.core.remote import is_url, joined, local_path, redact
@@ -62,10 +61,3 @@ def shown(place: str | Path) -> str:
         return (Path(place) / ADDRESS).read_text("utf-8").strip() or str(place)
     except OSError:
         return str(place)
-
-
-def cache_folder() -> Path:
-    """Where local copies lie: HRBENCH_CACHE, or hrbench in the user's cache folder."""
-    if own := os.environ.get("HRBENCH_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hrbench"

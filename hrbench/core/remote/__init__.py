@@ -3,6 +3,7 @@
     store = Remote.open("s3://bucket/folder")
     store.get("weights/net.pth", Path("net.pth"))
 
+`mirror` makes a folder of a store readable as a folder of this disk, `cache` bounds what is kept there.
 fsspec and what it needs for a store (s3fs, gcsfs, adlfs) are imported by `Remote.open` alone.
 """
 

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ class Remote:
     policy: how often calls are tried.
 
     Every method raises StorageError in one line: for a fault that cannot pass at once, for one that could pass after
-    the last try. It raises MissingError where something does not exist.
+    the last try. It raises MissingError if something does not exist.
     """
 
     url: str
@@ -313,4 +314,4 @@ def _remote_file(found: dict[str, Any], name: str) -> RemoteFile:
 
 def _tag(found: dict[str, Any]) -> str:
     value = next((found[key] for key in _TAGS if found.get(key)), "")
-    return str(value).strip('"')
+    return str(value.timestamp() if isinstance(value, datetime) else value).strip('"')

@@ -2,7 +2,7 @@
 
 A call is tried `ATTEMPTS` times; the wait before the next try doubles from `FIRST_WAIT_SECONDS` up to
 `MAX_WAIT_SECONDS`, and half of it is random so that many processes do not return at once. The clients below
-(botocore, s3fs, gcsfs) are told not to repeat anything themselves, so this bound is the bound, but for two things:
+(botocore, s3fs, gcsfs) are told not to repeat anything themselves, so this bound is the bound, with two exceptions:
 aiohttp sends a request once more if the server has closed a connection that was kept open, and the client of Azure has
 a policy of its own.
 """

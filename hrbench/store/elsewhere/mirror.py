@@ -19,13 +19,14 @@ import msgspec
 
 from hrbench.core.files import whole_folder, write_whole
 from hrbench.core.remote import split_url
+from hrbench.core.remote.cache import cache_folder
 from hrbench.errors import HrbenchError, InputError, LostLeaseError, StorageError
 from hrbench.store.elsewhere import garbage
 from hrbench.store.elsewhere.lease import Lease, Timing, describe
 from hrbench.store.elsewhere.local_files import Digests, record_in, write_record
 from hrbench.store.elsewhere.objects import RunStore, at_once
 from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, decode, encode, stored
-from hrbench.store.places import ADDRESS, cache_folder
+from hrbench.store.places import ADDRESS
 
 FILES = ("suite.yaml", "run.json", "environment.json", "baseline.json")
 """Files of a run folder that are stored; pages lie beside them under their own names."""
@@ -45,7 +46,7 @@ def mirror_folder(url: str) -> Path:
 
 
 @dataclass(slots=True)
-class Mirror:
+class RunMirror:
     """The local copy of one run folder, while a run works in it.
 
     path: of the copy.
@@ -64,7 +65,7 @@ class Mirror:
     """Folders whose list of files is damaged; they stay in the store until an entry is measured anew."""
 
     @classmethod
-    def open(cls, url: str, timing: Timing | None = None, store: RunStore | None = None) -> Mirror:
+    def open(cls, url: str, timing: Timing | None = None, store: RunStore | None = None) -> RunMirror:
         """Nothing is read or written yet."""
         return cls(store or RunStore.open(url), mirror_folder(url), timing=timing or Timing())
 

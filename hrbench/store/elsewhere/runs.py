@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hrbench.core.remote import Remote
 from hrbench.store.elsewhere.lease import Lease
-from hrbench.store.elsewhere.mirror import Mirror
+from hrbench.store.elsewhere.mirror import RunMirror
 from hrbench.store.elsewhere.objects import RunStore, at_once
 from hrbench.store.elsewhere.snapshot import Needs, has_run, snapshot, view_of
 from hrbench.store.places import place_of
@@ -24,7 +24,7 @@ def run_folder(place: str | Path) -> RunFolder:
     place = place_of(place)
     if isinstance(place, Path):
         return RunFolder(place)
-    mirror = Mirror.open(place)
+    mirror = RunMirror.open(place)
     return RunFolder(mirror.path, mirror)
 
 
@@ -82,7 +82,7 @@ def run_pages(folder: RunFolder, place: str | Path) -> Iterator[tuple[RunFolder,
 
 def save_folder(folder: Path, url: str) -> None:
     """Stores a folder that has the form of a run folder; what the address holds is replaced."""
-    Mirror(RunStore.open(url), folder).replace()
+    RunMirror(RunStore.open(url), folder).replace()
 
 
 def remove_folder(url: str) -> None:

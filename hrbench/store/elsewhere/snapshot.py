@@ -18,13 +18,14 @@ from pathlib import Path
 
 from hrbench.core.files import open_private_file, write_whole
 from hrbench.core.remote import joined, split_url
+from hrbench.core.remote.cache import cache_folder
 from hrbench.errors import MissingError
 from hrbench.store.elsewhere.local_files import record_in, write_record
 from hrbench.store.elsewhere.mirror import mirror_folder
 from hrbench.store.elsewhere.objects import RunStore, at_once
 from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, encode
 from hrbench.store.integrity import LOG
-from hrbench.store.places import ADDRESS, cache_folder
+from hrbench.store.places import ADDRESS
 
 KEEP = 7 * 24 * 3600
 """Seconds after which a copy that was not asked for is removed."""

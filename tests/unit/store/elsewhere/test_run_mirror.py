@@ -15,7 +15,7 @@ from hrbench.core.remote import Remote, RetryPolicy
 from hrbench.errors import InputError, LostLeaseError, StorageError, UsageError
 from hrbench.store.elsewhere import garbage
 from hrbench.store.elsewhere.lease import Timing
-from hrbench.store.elsewhere.mirror import Mirror
+from hrbench.store.elsewhere.mirror import RunMirror
 from hrbench.store.elsewhere.objects import RunStore
 from hrbench.store.elsewhere.snapshot import Needs, runs_below, snapshot, view_of
 from hrbench.store.run_folder import RunFolder
@@ -31,10 +31,10 @@ class Machine:
         self.late = timedelta()
         self.remote = Remote.open(url, RetryPolicy(first_wait=0))
 
-    def mirror(self, remote: Remote | None = None) -> Mirror:
+    def mirror(self, remote: Remote | None = None) -> RunMirror:
         self.patch.setenv("HRBENCH_CACHE", str(self.cache))
         timing = Timing(renew=3600, sleep=self.waited.append, today=lambda: datetime.now(UTC) + self.late)
-        return Mirror.open(self.url, timing, RunStore(remote or self.remote))
+        return RunMirror.open(self.url, timing, RunStore(remote or self.remote))
 
     @contextmanager
     def running(self, remote: Remote | None = None) -> Iterator[RunFolder]:
