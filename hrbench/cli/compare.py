@@ -18,7 +18,6 @@ from hrbench.cli.remeasuring import judging, on_replicates, remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns
 from hrbench.core import units
-from hrbench.core.remote import Remote
 from hrbench.errors import UsageError
 from hrbench.judge.compare import compare as compared
 from hrbench.judge.evidence import OnReplicates, Options
@@ -28,6 +27,7 @@ from hrbench.judge.slices import read_slices
 from hrbench.judge.values import as_json, comparison_values
 from hrbench.report import difference
 from hrbench.report.comparison_page import render_comparison
+from hrbench.store.elsewhere.connections import remote_at
 from hrbench.store.places import place_of
 
 _IN = "     "
@@ -65,7 +65,7 @@ def check_place(file: str | Path) -> None:
     """Raises UsageError for a file that cannot be written, before anything is judged."""
     file = place_of(file)
     if isinstance(file, str):
-        Remote.open(file)
+        remote_at(file)  # an address that is not understood
         return
     if file.is_dir():
         raise UsageError(f"{file} is a folder: name a file")

@@ -12,7 +12,6 @@ from hrbench.cli.remeasuring import judging, on_replicates, remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns, facts
 from hrbench.core import units
-from hrbench.core.remote import Remote
 from hrbench.core.text import suggestion
 from hrbench.errors import MissingError, UsageError
 from hrbench.judge import baseline as baselines
@@ -23,6 +22,7 @@ from hrbench.judge.values import as_json, gate_values
 from hrbench.report import difference
 from hrbench.report.comparison_page import render_comparison
 from hrbench.statistics import paired
+from hrbench.store.elsewhere.connections import remote_at
 from hrbench.store.elsewhere.runs import is_run, output_folder
 from hrbench.store.elsewhere.snapshot import Needs
 from hrbench.store.places import base_name, below, place_of, shown, split_entry
@@ -125,7 +125,7 @@ def _policy(args: Namespace, run: Path, before: Path) -> tuple[Policy, list[str]
 
 
 def _remove_former(out: str | Path) -> None:
-    remote = None if isinstance(out, Path) else Remote.open(out)
+    remote = None if isinstance(out, Path) else remote_at(out)
     for name in _WRITTEN:
         if remote is not None:
             remote.delete(name)

@@ -48,13 +48,13 @@ def load_suite_of(args: Namespace) -> Suite:
 def write_text(path: str | Path, text: str) -> None:
     """Writes a file whole, at a path or address, and makes its folder if there is none."""
     from hrbench.core.files import write_whole
-    from hrbench.core.remote import Remote
+    from hrbench.store.elsewhere.connections import remote_at
     from hrbench.store.places import place_of
 
     path = place_of(path)
     if isinstance(path, str):
         above, _, name = path.rpartition("/")
-        Remote.open(above).write(name, text.encode())
+        remote_at(above).write(name, text.encode())
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda stream: stream.write(text.encode()))

@@ -101,7 +101,7 @@ class Lease:
         if before is not None and before.held and not (mirror and before.holder.mirror == mirror):
             _wait_for_end(store, before, timing, on_wait)
         first = _next(before or Commit(), highest + 1, holder, held=True)
-        if not store.remote.create(first.path, encode(first)):
+        if not _created(store, first):
             raise UsageError(_taken(store, _maker(store, first.number), timing))
         lease = cls(store, holder, first, note=note, timing=timing)
         # only a store that honours the condition refuses another one under the same number
@@ -191,6 +191,14 @@ class Lease:
         self._count += 1
         renewal = Renewal(self._count, self.timing.today().isoformat(timespec="seconds"))
         self.store.remote.write(self._path, encode(renewal))
+
+
+def _created(store: RunStore, commit: Commit) -> bool:
+    """Whether a commit was created under its number. Raises MissingError if there is no such bucket."""
+    try:
+        return store.remote.create(commit.path, encode(commit))
+    except MissingError:
+        raise MissingError(f"{store.url}: nothing can be written there: no such bucket") from None
 
 
 def _next(commit: Commit, number: int, holder: Holder, held: bool) -> Commit:

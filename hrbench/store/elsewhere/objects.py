@@ -13,6 +13,7 @@ from typing import TypeVar
 from hrbench.core.digests import sha256
 from hrbench.core.remote import Remote, RetryPolicy
 from hrbench.errors import InputError, MissingError, StorageError
+from hrbench.store.elsewhere.connections import remote_at
 from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, commit_path, decode, number_of, stored
 
 AT_ONCE = 8
@@ -39,7 +40,7 @@ class RunStore:
     @classmethod
     def open(cls, url: str, policy: RetryPolicy | None = None) -> RunStore:
         """Raises UsageError for an address that is not understood, MissingError if a library is not installed."""
-        return cls(Remote.open(url, policy))
+        return cls(remote_at(url) if policy is None else Remote.open(url, policy))
 
     @property
     def url(self) -> str:

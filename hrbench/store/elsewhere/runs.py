@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hrbench.core.remote import Remote
+from hrbench.store.elsewhere.connections import remote_at
 from hrbench.store.elsewhere.lease import Lease
 from hrbench.store.elsewhere.mirror import RunMirror
 from hrbench.store.elsewhere.objects import RunStore, at_once
@@ -61,7 +62,7 @@ def output_folder(place: str | Path) -> Iterator[Path]:
     if isinstance(place, Path):
         yield place
         return
-    remote = Remote.open(place)
+    remote = remote_at(place)
     with tempfile.TemporaryDirectory(prefix="hrbench-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
         upload_pages(Path(folder), remote)
