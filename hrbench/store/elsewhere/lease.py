@@ -34,6 +34,8 @@ LEASE_SECONDS = 120
 RENEW_SECONDS = 30
 WATCH_SECONDS = 45
 SETTLE_SECONDS = 5
+SKEW_SECONDS = 60
+"""By how much the clocks of two machines are expected to differ at most."""
 
 _TRIES = 3
 """How often a commit is created under a number that is said to be free."""
@@ -162,7 +164,7 @@ class Lease:
     def _stop(self) -> None:
         self._end.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout=10)  # in a call that takes longer it harms nobody: what it writes is swept
 
     def _lose(self, other: Commit) -> None:
         who = f"another run ({other.holder.machine}, at {other.written})"
@@ -228,7 +230,8 @@ def _taken(store: RunStore, commit: Commit | None, timing: Timing) -> str:
 def _wait_for_end(store: RunStore, before: Commit, timing: Timing, on_wait: Callable[[str], object]) -> None:
     """Returns when the holder of a folder shows no life. Raises UsageError if it does."""
     seen = _renewal(store, before.holder)
-    if timing.today() < _until(before, seen, timing):
+    left = (_until(before, seen, timing) - timing.today()).total_seconds()
+    if 0 < left <= timing.lease + SKEW_SECONDS:  # one that is further in the future was written by a wrong clock
         raise UsageError(_taken(store, before, timing))
     on_wait(
         f"{store.url} was being written by {before.holder.machine}, whose lease has ended: "

@@ -8,6 +8,7 @@ could not be uploaded stays in the copy, and is uploaded with the next change, o
 from __future__ import annotations
 
 import hashlib
+import platform
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import msgspec
 from hrbench.core.files import whole_folder, write_whole
 from hrbench.core.remote import split_url
 from hrbench.core.remote.cache import cache_folder
-from hrbench.errors import HrbenchError, InputError, LostLeaseError, StorageError
+from hrbench.errors import HrbenchError, InputError, LostLeaseError, MissingError, StorageError
 from hrbench.store.elsewhere import garbage
 from hrbench.store.elsewhere.lease import Lease, Timing, describe
 from hrbench.store.elsewhere.local_files import Digests, record_in, write_record
@@ -108,7 +109,7 @@ class RunMirror:
             self.lease.release()
         except LostLeaseError:
             raise
-        except StorageError as error:
+        except (StorageError, MissingError) as error:
             raise StorageError(f"{error}; {self._kept()}") from None
 
     def _kept(self) -> str:
@@ -242,7 +243,7 @@ class RunMirror:
             self._upload()
         except LostLeaseError:
             raise
-        except StorageError as error:
+        except (StorageError, MissingError) as error:
             self.owed = f"{error}; the result is whole in {self.path}, and is uploaded with the next one"
             self.tell(self.owed)
         else:
@@ -304,10 +305,13 @@ class RunMirror:
     # --- what the copy knows of itself
 
     def _identity(self) -> str:
+        """A name of this copy. A copy of the copy, as from the cache of a build server, has another one."""
         path = self.path / _MIRROR
         if not path.is_file():
             write_whole(path, lambda stream: stream.write(secrets.token_hex(8).encode()))
-        return path.read_text("utf-8").strip()
+        status = path.stat()
+        whole = [path.read_text("utf-8"), platform.node(), str(status.st_dev), str(status.st_ino)]
+        return hashlib.sha256("\0".join(whole).encode()).hexdigest()[:16]
 
     def _last(self) -> Commit:
         """The commit that the copy was last equal to; an empty one if that is not known."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -105,7 +107,26 @@ def decode(data: bytes, kind: type[RecordT], place: str) -> RecordT:
         raise InputError(f"{place} is not a record of hrbench ({error})") from None
     if getattr(found, "format", FORMAT) > FORMAT:
         raise InputError(f"{place} is of a newer hrbench: use that one")
+    for name, at in _named(found):
+        if not _is_plain(name) or not _SHA256.fullmatch(at.sha256) or at.size < 0:
+            raise InputError(f"{place} names a file that hrbench never stores: {name!r}")
     return found
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _named(record: msgspec.Struct) -> Iterator[tuple[str, StoredFile]]:
+    """The files and folders that a record names."""
+    if isinstance(record, Commit):
+        yield from (*record.files.items(), *record.folders.items())
+    elif isinstance(record, FolderRecord):
+        yield from record.files.items()
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a path stays below the folder that it is in, and names no hidden file."""
+    return "\0" not in name and "\\" not in name and all(part and part[0] != "." for part in name.split("/"))
 
 
 def stored(data: bytes) -> StoredFile:

@@ -10,7 +10,7 @@ from pathlib import Path
 from hrbench.core.remote import Remote
 from hrbench.store.elsewhere.connections import remote_at
 from hrbench.store.elsewhere.lease import Lease
-from hrbench.store.elsewhere.mirror import RunMirror
+from hrbench.store.elsewhere.mirror import RunMirror, mirror_folder
 from hrbench.store.elsewhere.objects import RunStore, at_once
 from hrbench.store.elsewhere.snapshot import Needs, has_run, snapshot, view_of
 from hrbench.store.places import place_of
@@ -31,7 +31,10 @@ def run_folder(place: str | Path) -> RunFolder:
 
 def folder_to_resume(place: str | Path) -> RunFolder:
     """A run folder to see what a run would find in it; nothing is written. It need not exist."""
-    return RunFolder(read_folder(place, Needs.ALL) if is_run(place) else place)
+    place = place_of(place)
+    if isinstance(place, Path):
+        return RunFolder(place)
+    return RunFolder(read_folder(place, Needs.ALL) if is_run(place) else mirror_folder(place) / "none")
 
 
 def is_run(place: str | Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from hrbench.store.elsewhere import garbage
 from hrbench.store.elsewhere.lease import Timing
 from hrbench.store.elsewhere.mirror import RunMirror
 from hrbench.store.elsewhere.objects import RunStore
+from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, decode, encode
+from hrbench.store.elsewhere.runs import folder_to_resume
 from hrbench.store.elsewhere.snapshot import Needs, runs_below, snapshot, view_of
 from hrbench.store.run_folder import RunFolder
 
@@ -311,6 +314,45 @@ def test_each_call_may_fail_once(machines, fault):
     assert number > 10
 
 
+class Killed(BaseException):
+    """The end of a process."""
+
+
+def test_killed_at_any_call_it_goes_on_to_the_same(machines, monkeypatch):
+    """Whatever the last call was: readers find whole entries, and the same command, here or elsewhere, ends the run."""
+    here, there = machines
+    number, ended = 0, False
+    while not ended:
+        here.url = there.url = f"memory://{here.cache.parent.name}-{number}/pose"
+        here.remote = there.remote = Remote.open(here.url, RetryPolicy(first_wait=0))
+        faulty, _ = scripted(here.remote.root.strip("/"), *[None] * number, *[Killed()] * 100)
+        try:
+            with here.running(faulty) as folder:
+                run_two(folder)
+            ended = True
+        except Killed:
+            pass
+        latest = RunStore(here.remote).latest()
+        if latest is not None and latest.folders:
+            for result in RunFolder(there.read()).results():
+                assert RunFolder(there.read()).read(result.name) == result
+        there.late = timedelta(minutes=4 * (number % 2))
+        with (there if number % 2 else here).running() as folder:
+            run_two(folder)
+        values = [result.scores[0].value for result in RunFolder(there.read()).results()]
+        assert values == [0.5, 0.7]
+        number += 1
+    assert number > 10
+
+
+def run_two(folder: RunFolder) -> None:
+    """What a suite of two entries does: what is stored stays."""
+    folder.write_run(suite_of("one", "two"))
+    for name, value in (("one", 0.5), ("two", 0.7)):
+        if folder.read(name) is None:
+            store(folder, name, value)
+
+
 def objects(machine: Machine) -> dict[str, str]:
     """What lies in the store, by what it is."""
     read = RunFolder(machine.read())
@@ -421,6 +463,44 @@ def test_a_link_is_never_uploaded(machines, tmp_path: Path):
         (begun / ".hidden").write_text("hidden")
         folder.commit(begun, made("one"))
     assert set(contents(there.read())) == {"entries/one/result.json"}
+
+
+@pytest.mark.parametrize("name", ["../one", "/one", "a//b", ".hidden", "a/../../b", "a\\b", ""])
+def test_a_record_never_leads_out_of_the_folder(name):
+    at = StoredFile("a" * 64, 1)
+    for record in (Commit(folders={name: at}), Commit(files={name: at}), FolderRecord({name: at})):
+        with pytest.raises(InputError, match="names a file that hrbench never stores"):
+            decode(encode(record), type(record), "place")
+    with pytest.raises(InputError):
+        decode(encode(FolderRecord({"a": StoredFile("../secret", 1)})), FolderRecord, "place")
+
+
+def test_a_copy_of_the_local_copy_is_another_one(machines, tmp_path: Path):
+    here, there = machines
+    killed(here, "one")
+    shutil.copytree(here.cache, there.cache)
+    with pytest.raises(UsageError, match="is being written by another run"), there.running():
+        pass
+
+
+def test_a_lease_of_a_wrong_clock_ends(machines):
+    here, there = machines
+    here.late = timedelta(days=30)
+    killed(here, "one")
+    there.late = timedelta(minutes=5)
+    with there.running() as folder:
+        assert folder.read("one") is not None
+    assert sum(there.waited) == pytest.approx(45)
+
+
+def test_what_a_run_would_find_is_read_without_a_lease(machines):
+    here, _ = machines
+    assert folder_to_resume(here.url).read("one") is None
+    with here.running() as folder:
+        store(folder, "one")
+        numbers = RunStore(here.remote).numbers()
+        assert folder_to_resume(here.url).read("one").scores[0].value == 0.5
+        assert RunStore(here.remote).numbers() == numbers
 
 
 def test_run_folders_below_an_address(machines, monkeypatch):
