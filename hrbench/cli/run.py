@@ -84,13 +84,6 @@ def _notes(results: Sequence[Result]) -> list[str]:
     return [*lines[:MAX_NOTES], *more]
 
 
-def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
-    """Entries that a folder has beside those of its last run, in words."""
-    told = [*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])]
-    entries = amount(len(names), "stored entry", "stored entries")
-    return f"{entries} not of the last run ({', '.join(told)})"
-
-
 def _write_reports(
     runs: Sequence[RunFolder],
     table: str,
@@ -102,33 +95,13 @@ def _write_reports(
     export: str = "",
 ) -> Written:
     """Writes the report, and returns what was written. export: of the flat dictionaries, "" for none."""
+    from hrbench.report.of_runs import read_runs
     from hrbench.report.write import USUAL, write
 
-    results = [
-        result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
-    ]
-    if not results:
-        raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
-    beside = {} if every else {run.path: names for run in runs if (names := run.unlisted())}
-    left_out = [f"left out: {_not_of_the_run(names)}: hrbench report {path} --all" for path, names in beside.items()]
-    for sentence in left_out:
-        echo(sentence)
-    heads = [run.read_run() for run in runs]
+    stored = read_runs(runs, every, echo)
     if export:
-        _export(results, Path(export), echo)
-    return write(
-        results,
-        out,
-        title=" and ".join(dict.fromkeys(head.title or head.suite for head in heads)),
-        table=table,
-        environments=[run.read_environment() for run in runs],
-        suites=[run.read_text("suite.yaml") for run in runs],
-        options=heads[0].options if len(heads) == 1 else (),
-        commit=heads[0].commit if len(heads) == 1 else "",
-        left_out=left_out,
-        keep=keep,
-        formats=formats or USUAL,
-    )
+        _export(stored.results, Path(export), echo)
+    return write(stored.results, out, table=table, keep=keep, formats=formats or USUAL, **stored.stated)
 
 
 def _export(results: Sequence[Result], path: Path, echo: Echo) -> None:
