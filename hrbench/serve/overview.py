@@ -18,6 +18,7 @@ from threading import Lock
 import msgspec
 
 from hrbench.core.collector import paused_collector
+from hrbench.core.digests import digest
 from hrbench.errors import HrbenchError
 from hrbench.judge import baseline
 from hrbench.serve.places import Place, Roots
@@ -44,6 +45,7 @@ class _Named(msgspec.Struct):
 class _EntryOf(msgspec.Struct):
     variant: _Named = msgspec.field(default_factory=_Named)
     dataset: _Named | None = None
+    protocol: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _ScoreOf(msgspec.Struct):
@@ -187,8 +189,9 @@ def _entry(path: Path) -> EntryRow:
         result.reason,
         variant.title or variant.name,
         "" if dataset is None else dataset.title or dataset.name,
-        tuple((one.quantity, one.value) for one in reversed(first.values())),
+        tuple((one.metric, one.quantity, one.value) for one in reversed(first.values())),
         result.limited,
+        digest(msgspec.json.decode(result.entry.protocol)),
         result.provenance.date,
     )
 

@@ -19,8 +19,9 @@ from hrbench.report import page
 from hrbench.report import trend as words
 from hrbench.report.gallery import TYPES
 from hrbench.serve.chosen import SORTS, Chosen, chosen
+from hrbench.serve.numbers import NumberRow
 from hrbench.serve.places import Listed, Place
-from hrbench.serve.rows import MainScore, RunRow
+from hrbench.serve.rows import EntryRow, MainScore, RunRow
 from hrbench.types import Quantity
 from hrbench.version import __version__
 
@@ -31,6 +32,13 @@ SHOWN_SCORES = 4
 
 SHOWN_FILES = 1000
 """Files of a folder that its page lists, and whose pictures it shows."""
+
+
+SHOWN_NUMBERS = 300
+"""Numbers of an entry that its page shows: scores first, then costs; of thousands of classes the report has a table."""
+
+DRAWINGS = "drawings"
+"""Folder of an entry's pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +95,32 @@ def run(row: RunRow, files: Sequence[Listed], others: Sequence[RunRow]) -> Page:
     return _render("run.html.j2", row=row, files=files[:SHOWN_FILES], left_out=files[SHOWN_FILES:], others=others)
 
 
-def folder(row: RunRow, names: Sequence[str], files: Sequence[Listed]) -> Page:
-    """What lies in a folder of a run; of an entry also what is stored of it."""
-    entry = None
-    if len(names) == 2 and names[0] == "entries":
-        entry = next((one for one in row.entries if one.name == names[1]), None)
+def folder(
+    row: RunRow,
+    names: Sequence[str],
+    files: Sequence[Listed],
+    entry: EntryRow | None,
+    numbers: Sequence[NumberRow],
+    drawings: Sequence[Listed],
+) -> Page:
+    """What lies in a folder of a run.
+
+    names: of the folders on the way to it.
+    entry: whose folder it is, None for another folder.
+    numbers: of this entry.
+    drawings: what lies in its folder of pictures.
+    """
     shown = files[:SHOWN_FILES]
-    pictures = [one for one in shown if one.size is not None and Path(one.name).suffix.lower() in TYPES]
-    if entry is not None:
-        pictures = []  # they lie in its folders
+    pictures = [((*names, one.name), one.name) for one in shown if _is_picture(one)]
+    pictures += [((*names, DRAWINGS, one.name), one.name) for one in drawings[:SHOWN_FILES] if _is_picture(one)]
     return _render(
         "folder.html.j2", row=row, names=names, entry=entry, files=shown, left_out=files[SHOWN_FILES:],
-        pictures=pictures,
+        pictures=pictures, numbers=numbers[:SHOWN_NUMBERS], more_numbers=numbers[SHOWN_NUMBERS:],
     )  # fmt: skip
+
+
+def _is_picture(one: Listed) -> bool:
+    return one.size is not None and Path(one.name).suffix.lower() in TYPES
 
 
 def choose(rows: Sequence[RunRow], before: str, after: str) -> Page:
@@ -114,7 +135,7 @@ def series(found: History, quantity: str, only: str) -> Page:
 
 def told(title: str, sentences: Sequence[str]) -> Page:
     """A short page that says what is wrong."""
-    return _render("told.html.j2", title=title, sentences=sentences)
+    return _render("told.html.j2", title=title, sentences=[f"{one[:1].upper()}{one[1:]}" for one in sentences])
 
 
 def with_navigation(text: str, links: Sequence[tuple[str, Markup]]) -> str:
@@ -168,6 +189,8 @@ def _environment() -> Environment:
     environment.globals.update(
         address=address,
         place=_of_place,
+        listed=lambda of, names, one: _of_place(of, *names, one.name, *([""] if one.size is None else [])),
+        above=lambda of, names: [(name, _of_place(of, *names[: at + 1], "")) for at, name in enumerate(names[:-1])],
         date=lambda text: units.date(text, clock=True) if text else "–",
         day=lambda text: units.date(text) if text else "–",
         amount=units.amount,

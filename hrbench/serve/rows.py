@@ -32,8 +32,9 @@ class EntryRow:
     status: as stored; "damaged" if it cannot be read.
     reason: why it failed, is empty or damaged; "" otherwise.
     network, dataset: their titles, the latter "" for costs only.
-    scores: the first of each metric.
+    scores: the first of each metric: its name, what it is, its value.
     limited: how many images it was limited to; None for all.
+    protocol: under which it was predicted: equal for entries under the same.
     date: when it was scored, an ISO time; "" if it is not known.
     """
 
@@ -42,8 +43,9 @@ class EntryRow:
     reason: str = ""
     network: str = ""
     dataset: str = ""
-    scores: tuple[tuple[Quantity, float | None], ...] = ()
+    scores: tuple[tuple[str, Quantity, float | None], ...] = ()
     limited: int | None = None
+    protocol: str = ""
     date: str = ""
 
 
@@ -83,20 +85,26 @@ class RunRow:
         return bool(self.damaged) or self.count("failed", "empty", "damaged") > 0
 
     def main_scores(self) -> list[MainScore]:
-        """The best of each data set and metric, in the order of the suite."""
-        best: dict[tuple[str, str], MainScore] = {}
+        """The best of each data set and metric, in the order of the suite.
+
+        Of the entries under one protocol, on all or as many images: the one that most of them have, as in a report.
+        """
+        groups: dict[tuple[str, str, str], dict[tuple[str, int | None], list[MainScore]]] = {}
         for entry in self.entries:
-            for quantity, value in entry.scores:
-                if value is None:
-                    continue
-                key, one = (
-                    (entry.dataset, quantity.name),
-                    MainScore(entry.dataset, quantity, value, entry.name, entry.limited),
-                )
-                before = best.get(key)
-                if before is None or _is_better(quantity, value, before.value):
-                    best[key] = one
-        return list(best.values())
+            for metric, quantity, value in entry.scores:
+                if value is not None:
+                    alike = groups.setdefault((entry.dataset, metric, quantity.name), {})
+                    one = MainScore(entry.dataset, quantity, value, entry.name, entry.limited)
+                    alike.setdefault((entry.protocol, entry.limited), []).append(one)
+        return [_best(max(alike.values(), key=len)) for alike in groups.values()]
+
+
+def _best(scores: list[MainScore]) -> MainScore:
+    best = scores[0]
+    for one in scores[1:]:
+        if _is_better(one.quantity, one.value, best.value):
+            best = one
+    return best
 
 
 def _is_better(quantity: Quantity, value: float, than: float) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -27,6 +28,7 @@ from hrbench.serve.background import in_thread
 from hrbench.serve.comparisons import Comparisons
 from hrbench.serve.downloads import file_answer
 from hrbench.serve.histories import Histories, histories
+from hrbench.serve.numbers import numbers_of
 from hrbench.serve.overview import Overview, told
 from hrbench.serve.places import Place, Roots, is_folder, list_folder, open_file, parts_of
 from hrbench.serve.reports import PAGE, Reports
@@ -121,8 +123,8 @@ def _html(text: str, policy: str, status: int = 200) -> Response:
     )
 
 
-def _to(address: str) -> Response:
-    return Response(status_code=303, headers={"location": address})
+def _to(address: Markup) -> Response:
+    return Response(status_code=303, headers={"location": address.unescape()})
 
 
 # --- pages -----------------------------------------------------------------------------------------------------------
@@ -148,11 +150,23 @@ def _below(of: Site, request: Request) -> Response:
     if is_folder(place.path, names):
         if path and not path.endswith("/"):
             return _to(pages.address(place.kind, place.name, *names, ""))
-        row, files = of.overview.row(place), list_folder(place.path, names)
-        return _page(pages.folder(row, names, files) if names else pages.run(row, files, _others(of, place)))
+        return _page(_folder(of, place, names))
     if path.endswith("/"):
         raise MissingError("there is no such folder here")
     return file_answer(open_file(place.path, names), names[-1])
+
+
+def _folder(of: Site, place: Place, names: tuple[str, ...]) -> pages.Page:
+    """What lies in a folder; of the run itself and of an entry with what is stored of it."""
+    row, files = of.overview.row(place), list_folder(place.path, names)
+    if not names:
+        return pages.run(row, files, _others(of, place))
+    entry = next((one for one in row.entries if ("entries", one.name) == names), None)
+    if entry is None:
+        return pages.folder(row, names, files, None, (), ())
+    beside = (*names, pages.DRAWINGS)
+    drawings = list_folder(place.path, beside) if is_folder(place.path, beside) else []
+    return pages.folder(row, names, files, entry, numbers_of(place, entry.name), drawings)
 
 
 def _report(of: Site, place: Place) -> Response:
