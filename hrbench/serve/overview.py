@@ -239,6 +239,11 @@ def _date(folder: Path, stamps: Mapping[str, Stamp]) -> str:
     return ""
 
 
+def newest_result(folder: Path) -> float:
+    """When the last result of a run was written, seconds since 1970; 0 without one."""
+    return max((one[0] / 1e9 for file, one in stamps_of(folder).items() if file not in HEADS), default=0.0)
+
+
 def _newest(stamps: Mapping[str, Stamp]) -> str:
     """When the newest file was written; "" if there is none."""
     newest = max((one[0] for one in stamps.values()), default=0)

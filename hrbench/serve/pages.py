@@ -17,6 +17,7 @@ from hrbench.core import units
 from hrbench.judge.history import History
 from hrbench.report import page
 from hrbench.report import trend as words
+from hrbench.report.figure_set import FOLDER as FIGURES
 from hrbench.report.gallery import TYPES
 from hrbench.serve.chosen import SORTS, Chosen, chosen
 from hrbench.serve.numbers import NumberRow
@@ -36,6 +37,8 @@ SHOWN_FILES = 1000
 
 SHOWN_NUMBERS = 300
 """Numbers of an entry that its page shows: scores first, then costs; of thousands of classes the report has a table."""
+
+PAGE = "report.html"
 
 DRAWINGS = "drawings"
 """Folder of an entry's pictures."""
@@ -90,9 +93,18 @@ def index(rows: Sequence[RunRow], query: Mapping[str, str], folder: str) -> Page
     )
 
 
-def run(row: RunRow, files: Sequence[Listed], others: Sequence[RunRow]) -> Page:
-    """One run: its entries, what lies in its folder, and what it may be compared with."""
-    return _render("run.html.j2", row=row, files=files[:SHOWN_FILES], left_out=files[SHOWN_FILES:], others=others)
+def run(row: RunRow, files: Sequence[Listed], others: Sequence[RunRow], newest: float) -> Page:
+    """One run: its entries, what lies in its folder, and what it may be compared with.
+
+    files: in its folder.
+    others: runs and baselines.
+    newest: when its last result was written, seconds since 1970: what was rendered before is told as older.
+    """
+    rendered = [one for one in files if one.name.startswith("report.") or one.name == FIGURES]
+    stale = [one.name for one in rendered if one.changed < newest and one.name != PAGE]
+    return _render(
+        "run.html.j2", row=row, files=files[:SHOWN_FILES], left_out=files[SHOWN_FILES:], others=others, stale=stale
+    )
 
 
 def folder(
@@ -114,7 +126,7 @@ def folder(
     pictures = [((*names, one.name), one.name) for one in shown if _is_picture(one)]
     pictures += [((*names, DRAWINGS, one.name), one.name) for one in drawings[:SHOWN_FILES] if _is_picture(one)]
     return _render(
-        "folder.html.j2", row=row, names=names, entry=entry, files=shown, left_out=files[SHOWN_FILES:],
+        "folder.html.j2", stale=(), row=row, names=names, entry=entry, files=shown, left_out=files[SHOWN_FILES:],
         pictures=pictures, numbers=numbers[:SHOWN_NUMBERS], more_numbers=numbers[SHOWN_NUMBERS:],
     )  # fmt: skip
 

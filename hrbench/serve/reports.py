@@ -20,10 +20,10 @@ from hrbench.report import ties
 from hrbench.report.current import leaders_of
 from hrbench.report.of_runs import StoredRuns, read_runs
 from hrbench.report.write import key_of_report, write
+from hrbench.serve.pages import PAGE
 from hrbench.serve.places import Place, check_whole
 from hrbench.store.run_folder import RunFolder
 
-PAGE = "report.html"
 KEPT = 32
 """Rendered reports that are kept, the last ones; each may hold copies of pictures."""
 

@@ -29,9 +29,10 @@ from hrbench.serve.comparisons import Comparisons
 from hrbench.serve.downloads import file_answer
 from hrbench.serve.histories import Histories, histories
 from hrbench.serve.numbers import numbers_of
-from hrbench.serve.overview import Overview, told
+from hrbench.serve.overview import Overview, newest_result, told
+from hrbench.serve.pages import PAGE
 from hrbench.serve.places import Place, Roots, is_folder, list_folder, open_file, parts_of
-from hrbench.serve.reports import PAGE, Reports
+from hrbench.serve.reports import Reports
 from hrbench.serve.rows import RunRow
 
 
@@ -160,7 +161,7 @@ def _folder(of: Site, place: Place, names: tuple[str, ...]) -> pages.Page:
     """What lies in a folder; of the run itself and of an entry with what is stored of it."""
     row, files = of.overview.row(place), list_folder(place.path, names)
     if not names:
-        return pages.run(row, files, _others(of, place))
+        return pages.run(row, files, _others(of, place), newest_result(place.path))
     entry = next((one for one in row.entries if ("entries", one.name) == names), None)
     if entry is None:
         return pages.folder(row, names, files, None, (), ())
