@@ -56,7 +56,7 @@ class Roots:
         found: dict[str, Place] = {}
         for kind in KINDS:
             for place in _below(kind, getattr(self, kind)):
-                found.setdefault(os.path.realpath(place.path), place)
+                found.setdefault(str(place.path) if place.problem else os.path.realpath(place.path), place)
         return list(found.values())
 
     def find(self, kind: str, name: str) -> Place:

@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -73,8 +74,8 @@ def app(of: Site) -> ASGIApp:
     async def nothing(request: Request) -> Response:
         return _page(pages.told("Nothing is here", ["There is no such page."]), 404)
 
-    def answered(answer: Callable[[Site, Request], Response]) -> Callable:
-        async def endpoint(request: Request) -> Response:
+    def answered(answer: Callable[[Site, Request], ASGIApp]) -> Callable[[Request], Awaitable[Any]]:
+        async def endpoint(request: Request) -> ASGIApp:
             return await in_thread(lambda: _answer(of, request, answer))
 
         return endpoint
@@ -92,7 +93,7 @@ def app(of: Site) -> ASGIApp:
     )
 
 
-def _answer(of: Site, request: Request, answer: Callable[[Site, Request], Response]) -> Response:
+def _answer(of: Site, request: Request, answer: Callable[[Site, Request], ASGIApp]) -> ASGIApp:
     """An answer; errors are short pages."""
     try:
         return answer(of, request)
@@ -140,7 +141,7 @@ def _run_without_slash(of: Site, request: Request) -> Response:
     return _to(pages.address(place.kind, place.name, ""))
 
 
-def _below(of: Site, request: Request) -> Response:
+def _below(of: Site, request: Request) -> ASGIApp:
     """A run's page, its report, or what lies in its folder."""
     place, path = _place(of, request), request.path_params["path"]
     names = parts_of(path)

@@ -43,13 +43,10 @@ def ask(app: Any, address: str, method: str = "GET", host: str | None = "127.0.0
     messages: list[Any] = []
 
     async def talk() -> None:
-        done = asyncio.Event()
+        sent = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
         async def receive() -> Any:
-            if done.is_set():
-                return {"type": "http.disconnect"}
-            done.set()
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return next(sent, None) or await asyncio.Event().wait()  # then the client stays and says nothing
 
         async def send(message: Any) -> None:
             messages.append(message)
