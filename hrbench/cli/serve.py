@@ -24,7 +24,7 @@ def serve(args: Namespace, echo: Echo) -> int:
         raise MissingError(f"`hrbench serve` needs {error.name}: pip install 'hrbench[serve]'") from None
     given = args.token or os.environ.get("HRBENCH_TOKEN", "")
     token = access.checked_token(given) if given else ""
-    with tempfile.TemporaryDirectory(prefix="hrbench-serve-", ignore_cleanup_errors=True) as work:
+    with tempfile.TemporaryDirectory(prefix=f"hrbench-serve-{os.getpid()}-", ignore_cleanup_errors=True) as work:
         shown = site.site(
             Path(args.runs), Path(args.baselines), Path(work), lambda problem: echo_error(f"hrbench: {problem}")
         )
