@@ -16,6 +16,8 @@ from hrbench.errors import MissingError
 
 def serve(args: Namespace, echo: Echo) -> int:
     """Serves until it is interrupted."""
+    from hrbench.runner.executors.interrupts import interruptible
+
     try:
         from hrbench.serve import access, server, site
     except ModuleNotFoundError as error:
@@ -24,7 +26,11 @@ def serve(args: Namespace, echo: Echo) -> int:
         raise MissingError(f"`hrbench serve` needs {error.name}: pip install 'hrbench[serve]'") from None
     given = args.token or os.environ.get("HRBENCH_TOKEN", "")
     token = access.checked_token(given) if given else ""
-    with tempfile.TemporaryDirectory(prefix=f"hrbench-serve-{os.getpid()}-", ignore_cleanup_errors=True) as work:
+    # uvicorn ends at SIGTERM and then raises it again: without a handler Python would leave its folder behind.
+    with (
+        interruptible(),
+        tempfile.TemporaryDirectory(prefix=f"hrbench-serve-{os.getpid()}-", ignore_cleanup_errors=True) as work,
+    ):
         shown = site.site(
             Path(args.runs), Path(args.baselines), Path(work), lambda problem: echo_error(f"hrbench: {problem}")
         )

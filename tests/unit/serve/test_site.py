@@ -303,6 +303,16 @@ def test_an_error_of_hrbench_is_a_short_page_and_told_by_the_server(served, monk
     assert len(served.problems) == 1 and "ZeroDivisionError" in served.problems.pop()
 
 
+def test_what_cannot_be_read_now_is_a_short_page(served, monkeypatch: pytest.MonkeyPatch):
+    def fail(*given: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", f"{served.folder}/gone")
+
+    monkeypatch.setattr("hrbench.serve.pages.index", fail)
+    answer = served.ask("/")
+    assert answer.status == 503 and "ask again" in answer.text and str(served.folder) not in answer.text
+    assert served.problems.pop().startswith("/: No such file")
+
+
 @pytest.mark.parametrize("address", ["/nothing", "/runs", "/runs/none/", "/other/first/", "/runs/first/none/", "/x/y"])
 def test_what_is_not_here_is_a_short_page(served, address: str):
     answer = served.ask(address)
