@@ -185,8 +185,8 @@ def _confusions(pairs: ImagePairs, match: Matched, labels: Sequence[str]) -> Ana
         f"Detections of a score of {SCORE:g} or more that found no object of their class take, by falling score, the "
         "free object of another class with the greatest IoU of "
         f"{FOREGROUND:g} or more; the {MOST_PAIRS} most frequent pairs. Those of a class that LVIS ignores in the "
-        "image take one, too; judged are the others. Of the class: among its objects; the other way: objects of the second "
-        "class taken for the first.",
+        "image take one, too; judged are the others. Of the class: among its objects; the other way: objects of the "
+        "second class taken for the first.",
         "hrbench's own rule; thresholds as of mmdetection's confusion_matrix.py",
         [f"{labels[one]} → {labels[two]}" for one, two in zip(own.tolist(), other.tolist(), strict=True)],
         (("objects", "count"), ("judged", "count"), ("of the class", "fraction"), ("the other way", "count")),
