@@ -250,8 +250,9 @@ def test_a_part_is_explained_as_a_set_of_its_joints(written, place, part):
     for seed in (3, 13):
         truth, results = random_poses.wholebody(seed, images=10)
         tables, _ = explained(WholebodyAP(detection_area="keypoints"), written(truth, results))
-        alone = {**truth, "annotations": only(truth["annotations"], place)}
         places = WHOLEBODY_PARTS[place][2]
+        named = [{**one, "keypoints": list(COCO_WHOLEBODY.names[places])} for one in truth["categories"]]
+        alone = {**truth, "annotations": only(truth["annotations"], place), "categories": named}
         metric = CocoKeypointAP(
             sigmas=COCO_WHOLEBODY.sigmas[places], unseen="drop", detection_area="keypoints", num_keypoints="joints"
         )
