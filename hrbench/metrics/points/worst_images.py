@@ -17,14 +17,16 @@ def worst_images(
     worst_first: np.ndarray,
     columns: Mapping[str, tuple[str, np.ndarray]],
     main: int,
+    absent: str = "",
 ) -> AnalysisTable:
     """At most `MOST_IMAGES` images with some numbers of each.
 
     definition: how numbers are made; the order is added to it.
     images: (I,) names or ids.
     worst_first: places of images, in the order to show them.
-    columns: heading -> unit and (I,) numbers, none of these images without.
+    columns: heading -> unit and (I,) numbers.
     main: the column to show as bars.
+    absent: why a number does not exist, "" if all do.
     """
     some = worst_first[:MOST_IMAGES]
     values = np.column_stack([numbers[some] for _, numbers in columns.values()]).astype(np.float64)
@@ -32,7 +34,7 @@ def worst_images(
         "images", "Worst images", f"{definition} At most {MOST_IMAGES} images, the worst first; equal ones by name.",
         "",
         tuple(str(one) for one in images[some].tolist()), tuple(columns), tuple(unit for unit, _ in columns.values()),
-        values, main=main,
+        values, {} if not absent else reasons_of(values, [absent] * len(columns)), main,
     )  # fmt: skip
 
 
