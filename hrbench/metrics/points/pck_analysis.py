@@ -142,9 +142,7 @@ def _table(
     for row in range(len(names)):
         if mirror is None or mirror[row] == row:
             values[row, column] = np.nan
-            reasons[row, column] = (
-                "which joints are mirrored is not known" if mirror is None else "it has no other side"
-            )
+            reasons[row, column] = _NO_SIDES if mirror is None else "it has no other side"
     return AnalysisTable(
         "joints", "Joints", _rule(thresholds, of), PCK, tuple(name.replace("_", " ") for name in names), headings,
         units, values, reasons, main=1,
@@ -195,9 +193,12 @@ def _curves(joints: _Joints, parts: Sequence[str], known: Sequence[str], most: f
     hits = np.stack([(joints.judged & (joints.distance < np.float32(one))).sum(axis=0) for one in steps])
     many = joints.judged.sum(axis=0)
     seen = many > 0
+    people = joints.judged.any(axis=1)
+    mean = np.where(joints.judged, joints.distance, 0.0)[people].sum(axis=1) / joints.judged[people].sum(axis=1)
     lines = {
         "mean over joints": (hits[:, seen] / many[seen]).mean(axis=1),
         "all joints together": hits.sum(axis=1) / many.sum(),
+        "people, by mean distance": np.array([(mean < one).mean() for one in steps]),
     }
     for part in known:
         some = np.array([one == part for one in parts])
@@ -226,8 +227,8 @@ def _people(joints: _Joints, thresholds: Sequence[float], of: str) -> AnalysisTa
     return AnalysisTable(
         "people", "People by their joints",
         "People with a visible joint and a size, by how many of their visible joints are nearer to their annotation "
-        f"than a threshold x {of}. Failures: the mean distance of their joints is not below it. People without a prediction "
-        "have no joint right, and fail.",
+        f"than a threshold x {of}. Failures: the mean distance of their joints is not below it. People without a "
+        "prediction have no joint right, and fail.",
         "", tuple(f"at {one:g}" for one in thresholds),
         ("people", "all joints", "half or more", "less than half", "none", "failures"), ("count", *("fraction",) * 5),
         np.array(values, np.float64), main=1,
