@@ -155,8 +155,8 @@ def _regions(
     some = [[place for place, part in enumerate(parts) if part == one] for one in known]
     values = np.array([_shares(joints, places, thresholds) for places in some], np.float64)
     headings, units = _columns(thresholds)
-    reasons = reasons_of(values, [_COUNTED.replace("the joint", "no joint of it")] * len(headings))
-    reasons = dict.fromkeys(reasons, "no joint of it is visible")
+    none = "no joint of it is visible in anybody with a size"
+    reasons = reasons_of(values, [none] * (len(headings) - 2) + [f"{none} and a prediction"] * 2)
     return AnalysisTable(
         "regions", "Parts of the body",
         "All joints of a part together; parts go by words in the names of joints (`params` has them). "
