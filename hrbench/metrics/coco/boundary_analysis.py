@@ -26,7 +26,7 @@ from hrbench.metrics.coco.detection_analysis import (
 from hrbench.metrics.coco.error_types import BACKGROUND, FOREGROUND, matched
 from hrbench.metrics.coco.image_pairs import ImagePairs
 from hrbench.metrics.coco.matching import Matches, MatchSettings
-from hrbench.metrics.coco.told_table import told_table
+from hrbench.metrics.told_table import told_table
 from hrbench.types import Analysis, AnalysisTable
 
 VERSION = 1

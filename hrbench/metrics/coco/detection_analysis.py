@@ -25,7 +25,7 @@ from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.coco.recall_points import coco_precision
 from hrbench.metrics.coco.score_calibration import calibration_sections, judged_detections
-from hrbench.metrics.coco.told_table import told_table
+from hrbench.metrics.told_table import told_table
 from hrbench.statistics.calibration import BINS
 from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable
 

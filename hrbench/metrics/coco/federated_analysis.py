@@ -32,7 +32,7 @@ from hrbench.metrics.coco.error_types import FOREGROUND, Matched, matched
 from hrbench.metrics.coco.federated import among_keys, beyond, group_numbers, judged_groups
 from hrbench.metrics.coco.image_pairs import ImagePairs
 from hrbench.metrics.coco.matching import Matches, MatchSettings
-from hrbench.metrics.coco.told_table import told_table
+from hrbench.metrics.told_table import told_table
 from hrbench.types import Analysis, AnalysisTable
 
 VERSION = 1

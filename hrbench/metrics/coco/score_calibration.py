@@ -6,7 +6,7 @@ import numpy as np
 
 from hrbench.metrics.coco.confusion import SCORE
 from hrbench.metrics.coco.matching import Matches, MatchSettings
-from hrbench.metrics.coco.told_table import told_table
+from hrbench.metrics.told_table import told_table
 from hrbench.statistics.calibration import BINS, Calibration, calibration
 from hrbench.types import AnalysisCurves, AnalysisSection
 

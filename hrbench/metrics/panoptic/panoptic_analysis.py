@@ -20,6 +20,7 @@ from hrbench.metrics.labels.label_analysis import MOST_IMAGES, spread
 from hrbench.metrics.labels.objects import SIDES
 from hrbench.metrics.panoptic.counts import MatchedSegments, area_of, matched_segments, pairs_of
 from hrbench.metrics.panoptic.scores import PanopticSums, sums
+from hrbench.metrics.told_table import told_table
 from hrbench.types import Analysis, AnalysisSection, AnalysisTable
 
 VERSION = 1
@@ -135,23 +136,33 @@ _LOST = ("lost by IoU", "lost by false positives", "lost by misses")
 
 
 def _groups(classes: np.ndarray, some: Sequence[np.ndarray]) -> AnalysisTable:
-    values = np.stack([mean(classes[chosen].T) for chosen in some])
-    reasons = dict.fromkeys(np.argwhere(np.isnan(values)).tolist(), "no such class occurs")
-    return AnalysisTable(
-        "losses", "What PQ loses", f"{_RULE} Means over classes that occur, as the score.", PQ,
-        ("all classes", "things", "stuff"), ("PQ", "SQ", "RQ", *_LOST), ("fraction",) * 6, values, reasons, main=0,
-    )  # fmt: skip
+    return told_table(
+        "losses",
+        "What PQ loses",
+        f"{_RULE} Means over classes that occur, as the score.",
+        PQ,
+        ("all classes", "things", "stuff"),
+        [(name, "fraction") for name in ("PQ", "SQ", "RQ", *_LOST)],
+        np.stack([mean(classes[chosen].T) for chosen in some]),
+        "no such class occurs",
+        main=0,
+    )
 
 
 def _classes(classes: np.ndarray, totals: PanopticSums, names: Sequence[str]) -> AnalysisTable:
-    values = np.column_stack([classes, totals.counts.sum(axis=1).T])
-    none = "the class is neither annotated nor predicted"
-    reasons = dict.fromkeys(np.argwhere(np.isnan(values)).tolist(), none)
-    return AnalysisTable(
-        "classes", "PQ by class", f"{_RULE} TP: matches of an IoU above 0.5; FP: predicted segments without a match "
-        "that do not lie in void or crowds; FN: annotated ones without a match.", PQ, tuple(names),
-        ("PQ", "SQ", "RQ", *_LOST, "TP", "FP", "FN"), (*("fraction",) * 6, *("count",) * 3), values, reasons, main=0,
-    )  # fmt: skip
+    columns = [(name, "fraction") for name in ("PQ", "SQ", "RQ", *_LOST)]
+    return told_table(
+        "classes",
+        "PQ by class",
+        f"{_RULE} TP: matches of an IoU above 0.5; FP: predicted segments without a match that do not lie in void or "
+        "crowds; FN: annotated ones without a match.",
+        PQ,
+        names,
+        [*columns, ("TP", "count"), ("FP", "count"), ("FN", "count")],
+        np.column_stack([classes, totals.counts.sum(axis=1).T]),
+        "the class is neither annotated nor predicted",
+        main=0,
+    )
 
 
 def _of_some(part: bool) -> str:
