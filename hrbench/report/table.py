@@ -31,7 +31,7 @@ from hrbench.report.rows import (
     title_of,
 )
 from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_value, divisor_of, unit_of
-from hrbench.report.table_columns import columns_of, is_used, quantity_of, remark_names
+from hrbench.report.table_columns import columns_of, is_used, metric_of, quantity_of, remark_names
 from hrbench.report.table_remarks import bold_remarks, caption_of, counted_remarks, sources_remarks
 from hrbench.report.ties import PairedInterval, Ties
 from hrbench.report.told_conditions import ColumnConditions, column_conditions, condition_remarks
@@ -89,7 +89,7 @@ class _Builder:
         self.groups = grouped(reasons_of(result) for result in self.results if result.status in without_scores)
         self.columns = [column for column in layout.columns if is_used(column, self.results)]
         self.quantities = [quantity_of(column, self.results) for column in self.columns]
-        self.shown = columns_of(self.columns, self.quantities)
+        self.shown = columns_of(self.columns, self.quantities, [metric_of(c, self.results) for c in self.columns])
         self.main = main_score(self.columns)
 
     def table(self) -> Table:

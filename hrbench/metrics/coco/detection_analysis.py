@@ -177,7 +177,7 @@ def _sizes_and_classes(matches: Matches, settings: MatchSettings, labels: Sequen
     sizes = _table(
         "sizes",
         "AP by size of objects",
-        "AP and AR (recall, at the most detections) over IoU as the score has them, of objects by their area in px^2.",
+        "AP and AR (recall, at the most detections) over IoU as the score has them, of objects by their area in px².",
         COCO,
         [_size(*area) for area in areas],
         (("objects", "count"), ("AP", "fraction"), *((name, "fraction") for name, _ in columns), ("AR", "fraction")),
