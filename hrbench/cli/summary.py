@@ -161,7 +161,7 @@ def _changes(first: FirstScreen, page: Path) -> list[str]:
         return []
     than = f"against {first.against}" if first.against else "against the last run"
     if not first.any_change:
-        return [f"{than}: - (hrbench report {page.parent} --against RUN or BASELINE holds it against another)"]
+        return [f"{than}: - (hrbench report {page.parent} --against RUN|BASELINE)"]
     told = []
     for one in first.leaders:
         if one.change:

@@ -91,6 +91,9 @@ class _Builder:
         self.quantities = [quantity_of(column, self.results) for column in self.columns]
         self.shown = columns_of(self.columns, self.quantities, [metric_of(c, self.results) for c in self.columns])
         self.main = main_score(self.columns)
+        scores = sum(column.source == "score" for column in self.columns)
+        # a folded table of costs repeats one score of another table, which tells all of it
+        self.tells_scores = scores > (1 if layout.folded else 0)
 
     def table(self) -> Table:
         linked = [self._linked(result) for result in self.results]
@@ -154,7 +157,7 @@ class _Builder:
         elif result.costs_reason is not None:
             notes.append(self._note(str(result.costs_reason)))
         # Notes are about accuracies; a table of costs shows them only for entries without a data set.
-        if result.entry.dataset is None or any(column.source == "score" for column in self.columns):
+        if result.entry.dataset is None or self.tells_scores:
             notes += [self._note(text) for text in (*map(str, result.notes), facts.data_note) if text.strip()]
         cells: list[Cell] = []
         noted: set[tuple[Reason, ...]] = {reasons_of(result)} if result.status == "failed" else set()
@@ -327,7 +330,7 @@ class _Builder:
     ) -> list[str]:
         """Remarks for the whole table: protocols, devices, conventions, sources of published figures."""
         remarks = []
-        if any(column.source == "score" for column in self.columns):
+        if self.tells_scores:
             remarks += protocol_remarks([r.entry.protocol for r in self.results if r.entry.protocol], short)
         remarks += counted_remarks(self.columns, found)
         names = remark_names(self.columns, self.quantities)
