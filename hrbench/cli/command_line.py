@@ -244,6 +244,17 @@ def _report(command: argparse.ArgumentParser) -> None:
         help="what to write, of html (with figures/), md, csv, tex and json (html,md,csv,tex)",
     )
     command.add_argument("--export", metavar="FILE", help="write names and numbers of each entry as JSON, too")
+    command.add_argument(
+        "--against",
+        metavar="RUN",
+        help="a run folder or baseline that the first screen holds the best against (what was replaced in RUN)",
+    )
+    command.add_argument(
+        "--baselines",
+        metavar="DIR",
+        default=judging_arguments.BASELINES,
+        help=f"folder of baselines ({judging_arguments.BASELINES})",
+    )
 
 
 def _explain(command: argparse.ArgumentParser) -> None:

@@ -42,6 +42,7 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench report runs/pose
   hrbench report runs/ours runs/baseline --out both
   hrbench report runs/pose --table our_table.yaml
+  hrbench report runs/pose --against v1.2        the first screen says how far the best are from a baseline or a run
   hrbench report runs/pose --format json,csv     for programs: every number with all its digits, and the tables
   hrbench report runs/pose --export flat.json    names and numbers of each entry, for W&B, TensorBoard and others""",
     "explain": """examples:

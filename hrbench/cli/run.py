@@ -9,6 +9,7 @@ import sys
 import threading
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING
 from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of, write_text
 from hrbench.cli.summary import WIDTH, summary_text
 from hrbench.core.units import amount
-from hrbench.errors import MissingError
+from hrbench.errors import MissingError, UsageError
 from hrbench.types import Event, Note, Result
 
 if TYPE_CHECKING:
+    from hrbench.judge.sides import Side
+    from hrbench.report.summary import FirstScreen
     from hrbench.report.write import Written
     from hrbench.store.run_folder import RunFolder
 
@@ -40,11 +43,20 @@ def run(args: Namespace, echo: Echo) -> int:
         display.close()
     report = _write_reports([folder], suite.table, folder.path, echo, keep=True)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
-    echo(summary_text(results, report.leaders, _notes(results), report.page, width))
+    echo(summary_text(results, _told_of(report.first, results), _notes(results), report.page, width))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)
     return 3 if failed or nothing or (args.strict and lacking) else 0
+
+
+def _told_of(first: FirstScreen, results: Sequence[Result]) -> FirstScreen:
+    """What the report's first screen says, with counts of these results if its folder holds others besides."""
+    from hrbench.report.summary import counts, missing
+
+    if set(first.entries) == {result.name for result in results}:
+        return first
+    return replace(first, counts=counts(results), missing=tuple(missing(results)))
 
 
 class _ReportLoaded:
@@ -84,6 +96,10 @@ def _notes(results: Sequence[Result]) -> list[str]:
     return [*lines[:MAX_NOTES], *more]
 
 
+def _some(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
+
+
 def _write_reports(
     runs: Sequence[RunFolder],
     table: str,
@@ -93,6 +109,7 @@ def _write_reports(
     keep: bool = False,
     formats: Sequence[str] = (),
     export: str = "",
+    against: Side | None = None,
 ) -> Written:
     """Writes the report, and returns what was written. export: of the flat dictionaries, "" for none."""
     from hrbench.report.of_runs import read_runs
@@ -101,7 +118,8 @@ def _write_reports(
     stored = read_runs(runs, every, echo)
     if export:
         _export(stored.results, Path(export), echo)
-    return write(stored.results, out, table=table, keep=keep, formats=formats or USUAL, **stored.stated)
+    more = {"keep": keep, "formats": formats or USUAL, "against": against}
+    return write(stored.results, out, table=table, **more, **stored.stated)
 
 
 def _export(results: Sequence[Result], path: Path, echo: Echo) -> None:
@@ -128,8 +146,27 @@ def report(args: Namespace, echo: Echo) -> int:
     table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
     out = Path(args.out) if args.out else runs[0].path
     more = {"formats": checked_formats(args.format) if args.format else (), "export": args.export or ""}
+    more["against"] = _against(args, runs, echo)
     echo(f"report: {_write_reports(runs, table, out, echo, args.all, **more).page}")
     return 0
+
+
+def _against(args: Namespace, runs: Sequence[RunFolder], echo: Echo) -> Side | None:
+    """The run or baseline that --against names. Raises UsageError if it has no entry of these runs."""
+    if not args.against:
+        return None
+    from hrbench.judge.sides import read_side
+
+    side = read_side(args.against, Path(args.baselines))
+    for sentence in side.damaged.values():
+        echo(f"left out: {sentence}")
+    ours = {name for run in runs for name in run.read_run().entries}
+    lacking = sorted(ours - {*side.results})
+    if ours and len(lacking) == len(ours):
+        raise UsageError(f"--against {args.against} has none of the entries; it has {_some([*side.results]) or 'none'}")
+    if lacking:
+        echo(f"--against {args.against} has no result of {_some(lacking)}")
+    return side
 
 
 def _note_empty_tables(table: str, runs: Sequence[RunFolder], echo: Echo, every: bool) -> None:
