@@ -38,6 +38,9 @@ from hrbench.errors import MissingError, StorageError, UsageError
 THREADS = 16
 """Files that are fetched at once."""
 
+WORTH_TELLING = 1 << 23
+"""Bytes of a single file whose progress is told: many small ones may be opened one by one."""
+
 Progress = Callable[[int, int], object]
 """Is called with the bytes that have arrived, and how many will be, from several threads."""
 
@@ -270,8 +273,8 @@ def _fetch_all(awaited: dict[Path, int], owner: dict[Path, Mirror]) -> None:
                     progress(arrived, total)
 
     if len(awaited) == 1:
-        ((path, _),) = awaited.items()
-        return owner[path].fetch(path, on_bytes)
+        ((path, size),) = awaited.items()
+        return owner[path].fetch(path, on_bytes if size >= WORTH_TELLING else lambda count: None)
     for progress in _TOLD:
         progress(0, total)
     with ThreadPoolExecutor(min(THREADS, len(awaited)), thread_name_prefix="fetch") as pool:
