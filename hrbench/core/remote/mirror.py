@@ -257,12 +257,18 @@ def present(paths: Iterable[Path]) -> None:
         _fetch_all(awaited, owner)
 
 
+class _Stopped(Exception):
+    """Another file of the same call could not be fetched."""
+
+
 def _fetch_all(awaited: dict[Path, int], owner: dict[Path, Mirror]) -> None:
-    arrived, total, guard = 0, sum(awaited.values()), threading.Lock()
+    arrived, total, guard, stopped = 0, sum(awaited.values()), threading.Lock(), threading.Event()
     told_at = time.monotonic()
 
     def on_bytes(count: int) -> None:
         nonlocal arrived, told_at
+        if stopped.is_set():
+            raise _Stopped
         with guard:
             arrived += count
             now = time.monotonic()
@@ -282,7 +288,8 @@ def _fetch_all(awaited: dict[Path, int], owner: dict[Path, Mirror]) -> None:
         try:
             for each in running:
                 each.result()
-        finally:
+        finally:  # of an error, or of Ctrl-C: what is arriving need not arrive
+            stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
     return None
 
@@ -337,6 +344,12 @@ def _user() -> cache.CacheUser:
     return _USERS[key]
 
 
+def release() -> None:
+    """What this process has needed until now may make room for what it needs next: for an entry that follows others."""
+    if _MIRRORS:
+        _user().begin_anew()
+
+
 def plain(folder: Path) -> str:
     """A folder as another process, or another machine, finds it by `local_folder`: an address, or the path."""
     return address_of(folder) or str(folder)
@@ -344,10 +357,10 @@ def plain(folder: Path) -> str:
 
 def began() -> int:
     """When this process began to use the cache, in nanoseconds: `since` for its other processes."""
-    return _user().since if _MIRRORS else 0
+    return _user().began if _MIRRORS else 0
 
 
 __all__ = [
-    "THREADS", "Mirror", "address_of", "began", "listed", "local_copy", "local_folder", "plain", "present", "telling",
-    "told",
+    "THREADS", "Mirror", "address_of", "began", "listed", "local_copy", "local_folder", "plain", "present", "release",
+    "telling", "told",
 ]  # fmt: skip
