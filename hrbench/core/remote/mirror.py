@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -283,14 +283,23 @@ def _fetch_all(awaited: dict[Path, int], owner: dict[Path, Mirror]) -> None:
         return owner[path].fetch(path, on_bytes if size >= WORTH_TELLING else lambda count: None)
     for progress in _TOLD:
         progress(0, total)
-    with ThreadPoolExecutor(min(THREADS, len(awaited)), thread_name_prefix="fetch") as pool:
-        running = [pool.submit(owner[path].fetch, path, on_bytes) for path in awaited]
+    faults: list[BaseException] = []
+
+    def fetch(path: Path) -> None:
         try:
-            for each in running:
-                each.result()
-        finally:  # of an error, or of Ctrl-C: what is arriving need not arrive
+            owner[path].fetch(path, on_bytes)
+        except BaseException as error:
+            faults.append(error)
+            stopped.set()  # what the others fetch need not arrive
+
+    with ThreadPoolExecutor(min(THREADS, len(awaited)), thread_name_prefix="fetch") as pool:
+        try:
+            wait([pool.submit(fetch, path) for path in awaited])
+        finally:  # also of Ctrl-C
             stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
+    if faults:
+        raise next((each for each in faults if not isinstance(each, _Stopped)), faults[0])
     return None
 
 

@@ -263,5 +263,5 @@ def test_after_one_fault_the_other_files_are_not_waited_for(store: Remote):
     with pytest.raises(StorageError, match=r"coco/many/\d\d: cannot be read: 50 of 100 bytes arrived; tried 2 times"):
         mirror.present(sorted((folder / "coco/many").iterdir()))
     assert isinstance(failing.files, ScriptedStore)
-    assert len(failing.files.calls) < 2 * 40
+    assert failing.files.calls.count("get_file") <= 2 * mirror.THREADS
     assert list((folder.parent / "incoming").iterdir()) == []
