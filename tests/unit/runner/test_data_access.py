@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from memory_store import memory_store
 from small_sets import drawn_with
 
 from hrbench import catalog
 from hrbench.contracts import Inspectable
-from hrbench.core.remote import Remote, cache, mirror
+from hrbench.core.remote import cache, mirror
 from hrbench.runner.data_access import dataset_of, fetch_images, generate_absent
 from hrbench.suite.registry import protocol_for
 from hrbench.types import DatasetRow, Entry, Variant
@@ -27,12 +28,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_miniature_in_a_store(row: DatasetRow, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HRBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(mirror, "_MIRRORS", {})
-    monkeypatch.setattr(mirror, "_USERS", {})
     here = dataset_of(row, drawn)
     generate_absent(row, here)
-    store = Remote.open(f"memory://{tmp_path.name}")
+    store = memory_store(tmp_path, monkeypatch)
     for path in sorted(path for path in here.folder.rglob("*") if path.is_file()):  # type: ignore[attr-defined]
         store.write(path.relative_to(drawn).as_posix(), path.read_bytes())
 

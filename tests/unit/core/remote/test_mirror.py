@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from faulty_store import ScriptedStore, scripted
+from memory_store import memory_store
 
 from hrbench.core.remote import Remote, cache, mirror
 from hrbench.errors import MissingError, StorageError, UsageError
@@ -15,11 +16,8 @@ from hrbench.errors import MissingError, StorageError, UsageError
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
     """A store with three files; the cache is a folder of its own, and no mirror is known before and after."""
-    monkeypatch.setenv("HRBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(mirror, "_MIRRORS", {})
-    monkeypatch.setattr(mirror, "_USERS", {})
     monkeypatch.setattr(cache, "SPARE_BYTES", 0)
-    remote = Remote.open(f"memory://{tmp_path.name}")
+    remote = memory_store(tmp_path, monkeypatch)
     remote.write("coco/annotations/a.json", b'{"a": 1}')
     remote.write("coco/val/1.jpg", b"1" * 1000)
     remote.write("coco/val/2.jpg", b"2" * 2000)
