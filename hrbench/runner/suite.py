@@ -147,6 +147,7 @@ class _SuiteRun:
     def accuracy(self, entry: Entry) -> Result:
         """The entry's result without looking at its costs: stored, measured now, empty, or failed."""
         self.on_event(Event("entry", entry.name))
+        mirror.release()
         stored, notes = self._stored(entry)
         self._tell_generating(entry)
         with mirror.telling(lambda done, total: self._tell_fetching(entry, done, total)):
