@@ -155,13 +155,14 @@ def _best(first: FirstScreen, width: int) -> str:
     return _fitted([[row[i] for i in kept] for row in rows], [0, 1], right, width)
 
 
-def _changes(first: FirstScreen, page: Path) -> list[str]:
+def _changes(first: FirstScreen, page: str | Path) -> list[str]:
     """How far the best are from what they are held against; where that is nothing, how to name something."""
     if not any(one.score for one in first.leaders):
         return []
     than = f"against {first.against}" if first.against else "against the last run"
     if not first.any_change:
-        return [f"{than}: - (hrbench report {page.parent} --against RUN|BASELINE)"]
+        run = page.parent if isinstance(page, Path) else page.rpartition("/")[0]
+        return [f"{than}: - (hrbench report {run} --against RUN|BASELINE)"]
     told = []
     for one in first.leaders:
         if one.change:
