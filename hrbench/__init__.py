@@ -172,6 +172,8 @@ def frame(*sources: Iterable[Result] | str | Path, samples: bool = False) -> pan
         stability: of a time: stable, unstable or unknown
         unstable_because: what disturbed a measurement, or why its stability is not known; "" for nothing
         hrbench: version that measured it
+        label: what tables and the terminal call the quantity, "Top-1"; `quantity` is its name in files and
+            policies
 
     An entry without any number has one row with its reason.
 
