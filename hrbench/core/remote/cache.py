@@ -163,9 +163,11 @@ class CacheUser:
 
     @classmethod
     def begin(cls, folder: Path) -> CacheUser:
-        with locked(folder, shared=True):
+        with locked(folder, shared=False):
             place = folder / "users"
             place.mkdir(exist_ok=True)
+            for other in place.iterdir():
+                _told(other)
             name = place / unique_name()
             descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -221,7 +221,9 @@ class Remote:
             self.files.invalidate_cache()
             try:
                 found = self.files.find(folder, detail=True).values() if deep else self.files.ls(folder, detail=True)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if status_of(error.__cause__ or error)[1] == "NoSuchBucket":
+                    raise MissingError(f"{self.url}: there is no such bucket") from None
                 return []
             return [each for each in found if not (deep and str(each["name"]).endswith("/"))]  # marks of folders
 

@@ -60,6 +60,8 @@ def test_what_is_written_is_read(s3: LocalS3, tmp_path: Path):
         store.read("b")
     with pytest.raises(MissingError, match=r"^s3://nothing/b: "):
         remote("nothing").read("b")
+    with pytest.raises(MissingError, match=r"^s3://nothing/a: there is no such bucket$"):
+        remote("nothing/a").list()
 
 
 def test_of_two_who_create_a_file_one_succeeds(s3: LocalS3):
