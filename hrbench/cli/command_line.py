@@ -144,7 +144,7 @@ def _suite(command: argparse.ArgumentParser) -> None:
 
 def _run(command: argparse.ArgumentParser) -> None:
     _suite(command)
-    command.add_argument("--out", metavar="DIR", help="run folder (runs/<suite>)")
+    command.add_argument("--out", metavar="DIR", help="run folder (runs/<suite>), or its address (s3://bucket/run)")
     command.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     command.add_argument(
         "--workers",
@@ -246,7 +246,7 @@ def _profile(command: argparse.ArgumentParser) -> None:
 
 
 def _report(command: argparse.ArgumentParser) -> None:
-    command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
+    command.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or their addresses")
     command.add_argument("--table", metavar="FILE", default="", help="a layout of your own, or a shipped one's name")
     command.add_argument(
         "--all", action="store_true", help="also entries that are stored there and not of the last run"

@@ -12,7 +12,9 @@ BASELINES = "reports/baselines"
 
 
 def compare(command: argparse.ArgumentParser) -> None:
-    command.add_argument("sides", metavar="A B", nargs="+", help="run folders, baselines, or RUN:ENTRY; each against A")
+    command.add_argument(
+        "sides", metavar="A B", nargs="+", help="run folders, baselines, addresses, or RUN:ENTRY; each against A"
+    )
     _how(command)
     command.add_argument("--changed", action="store_true", help="only numbers that are not much the same")
     command.add_argument(

@@ -119,7 +119,8 @@ class RunFolder:
                 raise UsageError(
                     f"{self.path / '.lock'} is a link, which hrbench never makes: remove it, or choose another --out"
                 ) from None
-            raise UsageError(f"cannot write to {self.path}: {error.strerror}; choose a folder with --out") from None
+            advice = "choose a folder with --out" if self.elsewhere is None else "name another by HRBENCH_CACHE"
+            raise UsageError(f"cannot write to {self.path}: {error.strerror}; {advice}") from None
         with os.fdopen(lock, "r+b", buffering=0) as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

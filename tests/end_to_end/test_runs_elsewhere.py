@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 from local_s3 import KEY, SECRET, LocalS3, S3Request, local_s3
-from stored_results import contents
+from store_machine import Machine
+from stored_results import contents, store
 
 import hrbench
 import hrbench.core.remote.file_system as file_system
 from hrbench.cli.command_line import main
 from hrbench.core.remote import Remote, RetryPolicy
 from hrbench.store.elsewhere.objects import RunStore
+from hrbench.store.run_folder import RunFolder
+from hrbench.types import Result
 
 URL = "s3://bucket/runs/tiny"
 
@@ -109,10 +113,10 @@ def test_a_run_elsewhere_is_that_of_the_disk(bench, s3, capsys, monkeypatch, tmp
     assert Remote.open("s3://bucket/baselines").list() == []
 
     said = capsys.readouterr()
-    store = Remote.open(URL)
-    pages = {one.name for one in store.list()}
+    files = Remote.open(URL)
+    pages = {one.name for one in files.list()}
     assert {"report.html", "report.md", "report.csv", "report.tex", "gate.json", "comparison.html"} <= pages
-    everything = [store.read(name) for name in pages]
+    everything = [files.read(name) for name in pages]
     everything += [path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     for secret in (KEY, SECRET):
         assert secret not in said.out + said.err + here + there
@@ -159,6 +163,28 @@ def test_a_store_that_stays_away_costs_no_result(bench, s3, capsys, tmp_path: Pa
     assert main(remote) == 0
     assert "stored already" in capsys.readouterr().out
     assert [result.name for result in hrbench.load(URL)] == ["one"]
+
+
+def test_a_run_that_was_overtaken_stops_in_one_line(bench, s3, capsys, monkeypatch, tmp_path: Path):
+    """Another run takes the folder while the first entry is computed: that is not stored, and no other one is begun."""
+    remote = [part.replace(str(tmp_path / "run"), URL) for part in bench.arguments(bench.suite(SUITE))]
+    other = Machine(URL, tmp_path / "other machine", monkeypatch)
+    other.late = timedelta(hours=1)
+    commit = RunFolder.commit
+
+    def overtaken(folder: RunFolder, *more: Any) -> Result:
+        monkeypatch.setattr(RunFolder, "commit", commit)
+        with other.running() as taken:
+            store(taken, "three")
+        return folder.commit(*more)
+
+    monkeypatch.setattr(RunFolder, "commit", overtaken)
+    assert main(remote) == 3
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1
+    assert f"{URL} was taken over by another run (" in told.err
+    assert "two" not in told.out
+    assert [result.name for result in RunFolder(other.read()).results(every=True)] == ["three"]
 
 
 SUITE = """

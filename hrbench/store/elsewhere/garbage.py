@@ -58,12 +58,10 @@ def sweep(lease: Lease) -> Commit:
         commit, unnamed={sha: time for sha, time in sorted(since.items()) if sha not in old}
     )
     with suppress(StorageError):  # of no harm to anybody
-        for number in store.numbers()[:-COMMITS]:
-            store.remote.delete(commit_path(number))
         alive = renewal_path(lease.holder)
-        for one in store.remote.list("leases"):
-            if f"leases/{one.name}" != alive:
-                store.remote.delete(f"leases/{one.name}")
+        past = [commit_path(number) for number in store.numbers()[:-COMMITS]]
+        ended = {f"leases/{one.name}" for one in store.remote.list("leases")} - {alive}
+        at_once([*past, *ended], store.remote.delete)
     return lease.commit
 
 

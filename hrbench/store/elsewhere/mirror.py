@@ -41,6 +41,7 @@ _MIRROR = ".mirror"
 
 def mirror_folder(url: str) -> Path:
     """Where the local copy of a run folder lies: below the same names as in the store."""
+    url = url.rstrip("/")
     scheme, path = split_url(url)
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     return cache_folder() / "runs" / hashlib.sha256(url.encode()).hexdigest()[:12] / scheme / Path(*parts)
