@@ -46,7 +46,7 @@ _RARITY = ("rare (r)", "common (c)", "frequent (f)")
 _GROUNDS = Grounds(
     errors=f"{TIDE} with LVIS's ignored classes",
     ap=LVIS,
-    remark=" Detections that LVIS ignores are no errors and are not counted; costs are with them set right, too.",
+    remark=" Detections that LVIS ignores are not counted as errors; costs are of setting them right, too.",
     left_out="those that LVIS ignores do not count",
 )
 _KNOWN = (

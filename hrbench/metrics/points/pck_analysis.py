@@ -256,7 +256,7 @@ def _images(
         columns = {
             "people": ("count", arrays["people"]), "joints": ("count", sums[0]),
             "no prediction": ("count", sums[0] - sums[2]), f"PCK@{threshold:g}": ("fraction", sums[1] / sums[0]),
-            "area": ("fraction", quality), "mean error": ("px", sums[3] / sums[2]),
+            "area of the curve": ("fraction", quality), "mean error": ("px", sums[3] / sums[2]),
         }  # fmt: skip
     definition = (
         f"PCK of all visible joints of an image, over {of}; area: that below the curve of PCK up to the largest "
