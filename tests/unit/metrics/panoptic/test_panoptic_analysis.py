@@ -28,9 +28,8 @@ def explained(folder: Path, made: dict[str, Any]) -> tuple[dict[str, Any], dict[
     state = metric.measure(found, target)
     analysis = metric.analyse(found, target, state)
     assert fault_of(analysis) == "" and analysis.params["images_read"] == len(target.images)
-    return {one.key: one for one in analysis.sections}, {
-        one.quantity.name: one.value for one in metric.summarise(state, 0)
-    }
+    scores = {one.quantity.name: one.value for one in metric.summarise(state, 0)}
+    return {one.key: one for one in analysis.sections}, scores, analysis
 
 
 def segments(made: dict[str, Any]) -> list[dict[str, Any]]:
