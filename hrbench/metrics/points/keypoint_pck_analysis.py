@@ -167,7 +167,7 @@ def _regions(
 
 def _sides(joints: _Joints, names: Sequence[str], mirror: np.ndarray, threshold: float, of: str) -> AnalysisTable:
     labels, values = [], []
-    for one, other in ((one, other) for one, other in enumerate(mirror.tolist()) if one < other):
+    for one, other in ((one, int(other)) for one, other in enumerate(mirror) if one < other):
         both = joints.judged[:, [one, other]].all(axis=1) & joints.found
         right = joints.distance[both][:, [one, other]] < np.float32(threshold)
         crossed = ~right & (joints.crossed[both][:, [one, other]] < np.float32(threshold))
