@@ -219,7 +219,7 @@ def sizes_and_classes(
     sizes = told_table(
         "sizes",
         "AP by size of objects",
-        "AP and AR (recall, at the most detections) over IoU as the score has them, of objects by their area in px^2.",
+        "AP and AR (recall, at the most detections) over IoU as the score has them, of objects by their area in px².",
         by.ap,
         [size_in_words(*area) for area in areas],
         (("objects", "count"), ("AP", "fraction"), *((name, "fraction") for name, _ in columns), ("AR", "fraction")),

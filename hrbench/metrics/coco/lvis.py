@@ -52,9 +52,9 @@ from hrbench.types import Analysis, ByImage, Measurement, Note, Prediction, Pred
 MOST = 300
 _RANGES = {
     "all": ("", "of any area"),
-    "small": ("S", "up to 32^2 px^2"),
-    "medium": ("M", "of 32^2 to 96^2 px^2"),
-    "large": ("L", "over 96^2 px^2"),
+    "small": ("S", "up to 32² px²"),
+    "medium": ("M", "of 32² to 96² px²"),
+    "large": ("L", "over 96² px²"),
 }
 _RARITY = {
     "r": "rare classes (in fewer than 10 training images)",
