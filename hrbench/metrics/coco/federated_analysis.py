@@ -122,7 +122,7 @@ def _by_knowledge(pairs: ImagePairs, match: Matched, known: np.ndarray) -> Analy
         some = known == one
         left = some & ~match.right
         values.append([some, some & match.right, left & ~match.spared, left & match.spared, left & over])
-    columns = "detections", "right", "errors", "ignored", X
+    columns = "detections", "right", "errors", "ignored", "on another class"
     return told_table(
         "federation",
         "Detections by what is known of their class",
