@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli import judging_arguments
-from hrbench.cli.argument_types import Once, count, names, natural, numbers, seconds
+from hrbench.cli.argument_types import Once, count, names, natural, numbers, port, seconds
 from hrbench.cli.examples import EPILOG, EXAMPLES
 from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
@@ -26,7 +26,7 @@ from hrbench.version import __version__
 MODULES = {
     "run": "run", "report": "run", "check": "check", "score": "score", "profile": "profile", "fetch": "fetch",
     "compare": "compare", "gate": "gate", "baseline": "gate",
-    "history": "history", "doctor": "doctor", "explain": "explain",
+    "history": "history", "doctor": "doctor", "explain": "explain", "serve": "serve",
 }  # fmt: skip
 """Command -> the module of `hrbench.cli` that holds its function, if that is not `commands`."""
 
@@ -86,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     judging_arguments.compare(command("compare", "judge stored results against others, number by number"))
     judging_arguments.gate(command("gate", "judge a run against a baseline under a policy, as an exit code"))
     judging_arguments.history(command("history", "numbers over baselines and runs, and where they changed"))
+    _serve(command("serve", "show runs and baselines in a browser: a read-only site, on this machine alone by default"))
     _doctor(command("doctor", "what about this machine would disturb a measurement, and what to do"))
     judging_arguments.baseline(command("baseline", "save what a release was, to judge later ones against it"))
     return top
@@ -267,6 +268,29 @@ def _explain(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--all", action="store_true", dest="every", help="every row, point and pair")
     command.add_argument("--json", action="store_true", help="every number as JSON")
+
+
+def _serve(command: argparse.ArgumentParser) -> None:
+    command.add_argument("runs", metavar="RUNS", nargs="?", default="runs", help="folder of run folders (runs/)")
+    command.add_argument(
+        "--baselines",
+        metavar="DIR",
+        default=os.environ.get("HRBENCH_BASELINES", judging_arguments.BASELINES),
+        help=f"folder of baselines ({judging_arguments.BASELINES})",
+    )
+    command.add_argument(
+        "--host",
+        metavar="HOST",
+        default="127.0.0.1",
+        help="where to listen; others than loopback need a token (127.0.0.1)",
+    )
+    command.add_argument("--port", metavar="N", type=port, default=8000, help="0 for a free one (8000)")
+    command.add_argument(
+        "--token",
+        metavar="TOKEN",
+        default="",
+        help="that a browser must bring (HRBENCH_TOKEN, which unlike this is in no list of processes)",
+    )
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:
