@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of, write_text
 from hrbench.cli.summary import WIDTH, summary_text
-from hrbench.core.units import amount
+from hrbench.core.units import amount, listed
 from hrbench.errors import MissingError, UsageError
 from hrbench.types import Event, Note, Result
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_NOTES = 12
 """How many notes a summary shows."""
+
+NAMED = 4
+"""How many names stand in a message."""
 
 
 def run(args: Namespace, echo: Echo) -> int:
@@ -96,15 +99,6 @@ def _notes(results: Sequence[Result]) -> list[str]:
     return [*lines[:MAX_NOTES], *more]
 
 
-def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
-    """Entries that a folder has beside those of its last run, in words."""
-    return f"{amount(len(names), 'stored entry', 'stored entries')} not of the last run ({_some(names, most)})"
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    return ", ".join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
-
-
 def _write_reports(
     runs: Sequence[RunFolder],
     table: str,
@@ -117,33 +111,14 @@ def _write_reports(
     against: Side | None = None,
 ) -> Written:
     """Writes the report, and returns what was written. export: of the flat dictionaries, "" for none."""
+    from hrbench.report.of_runs import read_runs
     from hrbench.report.write import USUAL, write
 
-    results = [
-        result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
-    ]
-    if not results:
-        raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
-    beside = {} if every else {run.path: names for run in runs if (names := run.unlisted())}
-    left_out = [f"left out: {_not_of_the_run(names)}: hrbench report {path} --all" for path, names in beside.items()]
-    for sentence in left_out:
-        echo(sentence)
-    heads = [run.read_run() for run in runs]
+    stored = read_runs(runs, every, echo)
     if export:
-        _export(results, Path(export), echo)
+        _export(stored.results, Path(export), echo)
     return write(
-        results,
-        out,
-        title=" and ".join(dict.fromkeys(head.title or head.suite for head in heads)),
-        table=table,
-        environments=[run.read_environment() for run in runs],
-        suites=[run.read_text("suite.yaml") for run in runs],
-        options=heads[0].options if len(heads) == 1 else (),
-        commit=heads[0].commit if len(heads) == 1 else "",
-        left_out=left_out,
-        keep=keep,
-        formats=formats or USUAL,
-        against=against,
+        stored.results, out, table=table, keep=keep, formats=formats or USUAL, against=against, **stored.stated
     )
 
 
@@ -188,9 +163,11 @@ def _against(args: Namespace, runs: Sequence[RunFolder], echo: Echo) -> Side | N
     ours = {name for run in runs for name in run.read_run().entries}
     lacking = sorted(ours - {*side.results})
     if ours and len(lacking) == len(ours):
-        raise UsageError(f"--against {args.against} has none of the entries; it has {_some([*side.results]) or 'none'}")
+        raise UsageError(
+            f"--against {args.against} has none of the entries; it has {listed([*side.results], NAMED) or 'none'}"
+        )
     if lacking:
-        echo(f"--against {args.against} has no result of {_some(lacking)}")
+        echo(f"--against {args.against} has no result of {listed(lacking, NAMED)}")
     return side
 
 

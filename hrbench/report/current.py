@@ -35,16 +35,17 @@ _CODE = (".py", ".j2", ".css", ".js", ".ttf")
 
 
 def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
-    """Digest of what a report is made of.
+    """Digest of what a report is made of. The same for a run folder that was moved, or is named another way.
 
     results: stored ones, each with its `folder`.
     stated: all else that the caller decides; its texts count.
     """
+    runs = list(dict.fromkeys(map(_run, results)))
     return digest(
         {
-            "results": [_of_result(result) for result in results],
+            "results": [[runs.index(_run(result)), *_of_result(result)] for result in results],
             "stated": [repr(each) for each in stated],
-            "pictures": _facts({Path(result.folder).parents[1] / FOLDER / INDEX for result in results}),
+            "pictures": [_facts_below(run, [run / FOLDER / INDEX]) for run in runs],
             "published": _facts(shared("reports/published").glob("*.yaml")),
             "code": _facts(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE),
             "versions": [__version__, *(installed_version(name) for name in ("jinja2", "numpy"))],
@@ -89,7 +90,12 @@ def _of_result(result: Result) -> list[Any]:
     beside = [*(drawing.file for drawing in result.drawings), *([result.log] if result.log else [])]
     beside += [ANALYSIS] if ANALYSIS in result.files else []
     past = sorted(path.name for path in folder.parents[1].glob(f"superseded/{escape(folder.name)}.*"))
-    return [result.folder, sha256(folder / "result.json"), _facts(folder / name for name in beside), past]
+    files = _facts_below(folder, [folder / name for name in beside])
+    return [folder.name, sha256(folder / "result.json"), files, past]
+
+
+def _run(result: Result) -> Path:
+    return Path(result.folder).parents[1]
 
 
 def _facts(paths: Iterable[Path]) -> list[list[Any]]:

@@ -156,6 +156,27 @@ def write(
     return Written(first, screen)
 
 
+def key_of_report(
+    results: Sequence[Result],
+    *,
+    title: str = "",
+    table: str = "",
+    environments: Sequence[Mapping[str, Any]] = (),
+    suites: Sequence[str] = (),
+    options: Sequence[str] = (),
+    commit: str = "",
+    left_out: Sequence[str] = (),
+) -> str:
+    """Digest of all that decides the usual report of these results; parameters as of `write`.
+
+    What `write` has kept in a folder is this report if `current.leaders_of(folder, key)` knows it.
+    """
+    layout = choose_layout(results, table)
+    published = read_published(layout)
+    stated = (title, layout, published, environments, suites, options, commit, left_out, USUAL)
+    return current.key_of(results, stated)
+
+
 def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
     """The formats in their usual order, each once. Raises UsageError for another one, and for none."""
     if unknown := [one for one in formats if one not in FORMATS]:
