@@ -88,7 +88,8 @@ def write(
     folder, formats = Path(folder), checked_formats(formats)
     layout = choose_layout(results, table)
     published = read_published(layout)
-    stated = (title, layout, published, environments, suites, options, commit, left_out, formats, against)
+    stated = (title, layout, published, environments, suites, options, commit, left_out, formats)
+    stated += () if against is None else (against,)
     key = current.key_of(results, stated) if keep else ""
     first = folder / f"report.{formats[0]}"
     if keep and (known := current.first_screen_of(folder, key)) is not None:
@@ -169,7 +170,7 @@ def key_of_report(
 ) -> str:
     """Digest of all that decides the usual report of these results; parameters as of `write`.
 
-    What `write` has kept in a folder is this report if `current.leaders_of(folder, key)` knows it.
+    What `write` has kept in a folder is this report if `current.first_screen_of(folder, key)` knows it.
     """
     layout = choose_layout(results, table)
     published = read_published(layout)

@@ -17,7 +17,7 @@ from threading import Lock
 from hrbench.core.files import whole_folder
 from hrbench.errors import HrbenchError, InputError, UsageError
 from hrbench.report import ties
-from hrbench.report.current import leaders_of
+from hrbench.report.current import first_screen_of
 from hrbench.report.of_runs import StoredRuns, read_runs
 from hrbench.report.write import key_of_report, write
 from hrbench.serve.pages import PAGE
@@ -60,7 +60,7 @@ class Reports:
         stored = read_runs([run], False, told.append)
         stored.stated["left_out"] = told
         table, key = _table_and_key(run.read_run().table, stored)
-        if leaders_of(place.path, key) is not None and (place.path / PAGE).is_file():
+        if first_screen_of(place.path, key) is not None and (place.path / PAGE).is_file():
             return place.path
         known = self._kept.pop(key, None)
         if known is None:
