@@ -6,16 +6,23 @@ import os
 import tempfile
 import threading
 from argparse import Namespace
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hrbench.cli.shared import Echo
 from hrbench.cli.standard_streams import echo_error
 from hrbench.errors import MissingError
 
+if TYPE_CHECKING:
+    from hrbench.serve.site import Site
+
 
 def serve(args: Namespace, echo: Echo) -> int:
     """Serves until it is interrupted."""
+    from hrbench.runner.executors.interrupts import interruptible
+
     try:
         from hrbench.serve import access, server, site
     except ModuleNotFoundError as error:
@@ -24,10 +31,8 @@ def serve(args: Namespace, echo: Echo) -> int:
         raise MissingError(f"`hrbench serve` needs {error.name}: pip install 'hrbench[serve]'") from None
     given = args.token or os.environ.get("HRBENCH_TOKEN", "")
     token = access.checked_token(given) if given else ""
-    with tempfile.TemporaryDirectory(prefix="hrbench-serve-", ignore_cleanup_errors=True) as work:
-        shown = site.site(
-            Path(args.runs), Path(args.baselines), Path(work), lambda problem: echo_error(f"hrbench: {problem}")
-        )
+    with interruptible(), _work_folder() as work:
+        shown = site.site(Path(args.runs), Path(args.baselines), work, lambda told: echo_error(f"hrbench: {told}"))
         listening = server.listen(args.host, args.port, token)
         with listening.socket:
             echo(f"{args.runs} at {listening.address} (read only; Ctrl-C ends it)")
@@ -36,7 +41,15 @@ def serve(args: Namespace, echo: Echo) -> int:
     return 0
 
 
-def _read_ahead(shown) -> None:
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A folder that is gone at the end: uvicorn raises SIGTERM again, so it ends through `interruptible` alone."""
+    prefix = f"hrbench-serve-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _read_ahead(shown: Site) -> None:
     """Reads the index while nobody has asked for it yet."""
     with suppress(Exception):  # the page will tell
         shown.overview.rows()

@@ -174,7 +174,7 @@ def key_of_report(
     """
     layout = choose_layout(results, table)
     published = read_published(layout)
-    stated = (title, layout, published, environments, suites, options, commit, left_out, USUAL)
+    stated = (title, layout, published, environments, suites, options, commit, left_out, USUAL, None)
     return current.key_of(results, stated)
 
 

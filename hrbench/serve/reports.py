@@ -63,7 +63,7 @@ class Reports:
         if first_screen_of(place.path, key) is not None and (place.path / PAGE).is_file():
             return place.path
         known = self._kept.pop(key, None)
-        if known is None:
+        if known is None or not (known / PAGE).is_file():
             known = self.folder / key
             with whole_folder(known) as part:
                 with suppress(OSError):  # paired intervals that the run's own report computed

@@ -101,8 +101,12 @@ def _answer(of: Site, request: Request, answer: Callable[[Site, Request], ASGIAp
         return _page(pages.told("Nothing is here", _sentences(of, error)), 404)
     except HrbenchError as error:
         return _page(pages.told("This cannot be shown", _sentences(of, error)), 422)
+    except OSError as error:
+        of.on_problem(f"{request.scope['path']}: {in_words(error)}")
+        said = f"{error.strerror or 'it cannot be read'}: a run may be changing it, ask again"
+        return _page(pages.told("This cannot be shown now", [said]), 503)
     except Exception as error:
-        of.on_problem(f"{request.url.path}: {in_words(error)}")
+        of.on_problem(f"{request.scope['path']}: {in_words(error)}")
         return _page(pages.told("This cannot be shown", ["An error of hrbench, which its server has told."]), 500)
 
 

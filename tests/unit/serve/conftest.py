@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,10 +50,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """runs/first, runs/second with one entry each, and the baseline `kept`."""
     folder = tmp_path_factory.mktemp("stored")
     for name, right, date in (("first", 150, "2026-01-01"), ("second", 120, "2026-02-01")):
-        write_release(folder / "runs" / name, np.arange(200) < right, f"{date}T00:00:00+00:00")
+        write_release(folder / "runs" / name, np.arange(200) < right, f"{date}T00:00:00+00:00", "shapes", limited=None)
     (folder / "baselines").mkdir()
-    import shutil
-
     shutil.copytree(DATA / "baseline_1", folder / "baselines" / "baseline_1")
     return folder
 
@@ -60,8 +59,6 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def served(stored: Path, tmp_path: Path) -> Iterator[Served]:
     """The site over a copy; the server has told of no error of its own at the end."""
-    import shutil
-
     shutil.copytree(stored, tmp_path / "stored")
     (tmp_path / "work").mkdir()
     made = serve_folder(tmp_path / "stored", tmp_path / "work")

@@ -40,7 +40,7 @@ def test_a_row_says_what_is_stored(folder: Path):
     first, kept = found["first"], found["baseline_1"]
     assert (first.date, len(first.entries), first.expected, first.damaged) == ("2026-01-01T00:00:00+00:00", 1, 1, ())
     [score] = first.main_scores()
-    assert (score.quantity.name, score.value, score.entry) == ("top1", 0.75, "classes")
+    assert (score.quantity.name, score.value, score.entry) == ("top1", 0.75, "shapes")
     assert kept.is_baseline and kept.note == "written by hrbench 0.2" and kept.options == ("--limit 12",)
     assert kept.title == "A baseline that is read for ever" and kept.date == "2026-11-29T15:35:18+00:00"
     assert [entry.name for entry in kept.entries] == ["keypoints", "joints", "streets", "objects", "classes"]
@@ -70,7 +70,7 @@ def test_damage_is_told_in_the_row(folder: Path, file: str):
 
 
 def test_a_number_that_was_changed_is_damage(folder: Path):
-    path = folder / "runs/first/entries/classes/result.json"
+    path = folder / "runs/first/entries/shapes/result.json"
     path.write_text(path.read_text().replace('"value": 0.75', '"value": 0.99'))
     row = rows(folder)["first"]
     assert "was changed after it was written" in row.damaged[0] and row.main_scores() == []
@@ -85,10 +85,10 @@ def test_an_entry_that_a_baseline_has_lost_is_damage(folder: Path):
 
 def test_links_and_folders_in_place_of_results_are_told_and_not_read(folder: Path):
     entries = folder / "runs/first/entries"
-    (entries / "linked").symlink_to(entries / "classes")
+    (entries / "linked").symlink_to(entries / "shapes")
     (entries / "odd" / "result.json").mkdir(parents=True)
     row = rows(folder)["first"]
-    assert [entry.name for entry in row.entries] == ["classes"] and row.odd
+    assert [entry.name for entry in row.entries] == ["shapes"] and row.odd
     assert sorted(row.damaged) == [
         "first/entries/linked is no regular file",
         "first/entries/odd/result.json is no regular file",
@@ -104,7 +104,7 @@ def test_a_file_is_read_again_only_if_it_has_changed(folder: Path, monkeypatch: 
     assert len(read) == 7
     index.rows()
     assert len(read) == 7
-    path = folder / "runs/first/entries/classes/result.json"
+    path = folder / "runs/first/entries/shapes/result.json"
     os.utime(path, ns=(1, 1))
     index.rows()
     assert read[7:] == ["first"]
@@ -113,13 +113,13 @@ def test_a_file_is_read_again_only_if_it_has_changed(folder: Path, monkeypatch: 
 def test_a_run_that_grows_is_shown_as_it_is(folder: Path):
     index = Overview(Roots(folder / "runs", folder / "baselines"))
     run = folder / "runs" / "first"
-    record = '{"suite": "two", "entries": ["classes", "later"]}'
+    record = '{"suite": "two", "entries": ["shapes", "later"]}'
     (run / "run.json").write_text(record)
     before = next(row for row in index.rows() if row.place.name == "first")
     assert (len(before.entries), before.expected) == (1, 2)
     write_release(run, np.arange(200) < 199, "2026-01-01T00:00:00+00:00", entry="later")
     after = next(row for row in index.rows() if row.place.name == "first")
-    assert [entry.name for entry in after.entries] == ["classes", "later"]
+    assert [entry.name for entry in after.entries] == ["shapes", "later"]
     shutil.rmtree(run)
     assert "first" not in {row.place.name for row in index.rows()}
 
@@ -127,7 +127,7 @@ def test_a_run_that_grows_is_shown_as_it_is(folder: Path):
 def test_failed_and_empty_entries_are_counted(folder: Path):
     run = RunFolder(folder / "runs/first")
     [result] = run.results()
-    path = folder / "runs/first/entries/classes/result.json"
+    path = folder / "runs/first/entries/shapes/result.json"
     path.write_bytes(to_json(replace(result, status="failed", scores=())))
     row = rows(folder)["first"]
     assert row.count("failed") == 1 and row.troubled and row.main_scores() == []

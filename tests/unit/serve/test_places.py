@@ -31,7 +31,7 @@ def tries(absolute: Path) -> list[str]:
     linked = [
         *("/runs/out", "/runs/out/", "/runs/out/secret.txt", "/runs/out/report.html", "/runs/first/link.txt"),
         *("/runs/first/link", "/runs/first/link/", "/runs/first/link/secret.txt", "/runs/first/pipe"),
-        *("/runs/first/inside.txt", "/runs/linked/", "/runs/linked/entries/classes/result.json"),
+        *("/runs/first/inside.txt", "/runs/linked/", "/runs/linked/entries/shapes/result.json"),
     ]
     wholly = [
         f"{begin}{path}"
@@ -73,8 +73,8 @@ def test_no_address_leads_out_of_the_folders(tempting):
 
 def test_what_lies_in_the_folders_is_reached(tempting):
     assert tempting.page("/runs/first/environment.json") == (tempting.runs / "first/environment.json").read_text()
-    assert tempting.page("/runs/first/entries/classes/predictions.csv").startswith("image,place")
-    for address in ("/runs/first", "/runs/first/entries", "/runs/first/entries/classes"):
+    assert tempting.page("/runs/first/entries/shapes/predictions.csv").startswith("image,place")
+    for address in ("/runs/first", "/runs/first/entries", "/runs/first/entries/shapes"):
         answer = tempting.ask(address)
         assert (answer.status, answer.headers["location"]) == (303, f"{address}/")
 
