@@ -88,8 +88,7 @@ def write(
     folder, formats = Path(folder), checked_formats(formats)
     layout = choose_layout(results, table)
     published = read_published(layout)
-    stated = (title, layout, published, environments, suites, options, commit, left_out, formats)
-    stated += () if against is None else (against,)
+    stated = (title, layout, published, environments, suites, options, commit, left_out, formats, against)
     key = current.key_of(results, stated) if keep else ""
     first = folder / f"report.{formats[0]}"
     if keep and (known := current.first_screen_of(folder, key)) is not None:
