@@ -117,9 +117,8 @@ def _write_reports(
     stored = read_runs(runs, every, echo)
     if export:
         _export(stored.results, Path(export), echo)
-    return write(
-        stored.results, out, table=table, keep=keep, formats=formats or USUAL, against=against, **stored.stated
-    )
+    more = {"keep": keep, "formats": formats or USUAL, "against": against}
+    return write(stored.results, out, table=table, **more, **stored.stated)
 
 
 def _export(results: Sequence[Result], path: Path, echo: Echo) -> None:
@@ -163,9 +162,8 @@ def _against(args: Namespace, runs: Sequence[RunFolder], echo: Echo) -> Side | N
     ours = {name for run in runs for name in run.read_run().entries}
     lacking = sorted(ours - {*side.results})
     if ours and len(lacking) == len(ours):
-        raise UsageError(
-            f"--against {args.against} has none of the entries; it has {listed([*side.results], NAMED) or 'none'}"
-        )
+        its = listed([*side.results], NAMED) or "none"
+        raise UsageError(f"--against {args.against} has none of the entries; it has {its}")
     if lacking:
         echo(f"--against {args.against} has no result of {listed(lacking, NAMED)}")
     return side
