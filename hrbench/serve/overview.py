@@ -42,7 +42,7 @@ class _NamedRow(msgspec.Struct):
     title: str = ""
 
 
-class _EntryOf(msgspec.Struct):
+class _EntryHead(msgspec.Struct):
     variant: _NamedRow = msgspec.field(default_factory=_NamedRow)
     dataset: _NamedRow | None = None
     protocol: msgspec.Raw = msgspec.Raw(b"{}")
@@ -62,7 +62,7 @@ class _ResultOf(msgspec.Struct):
     """What is taken of a result."""
 
     status: str
-    entry: _EntryOf
+    entry: _EntryHead
     reason: str = ""
     scores: list[_ScoreOf] = []
     limited: int | None = None

@@ -33,7 +33,7 @@ entries:
 """
 
 
-class RunPlace:
+class Place:
     """A folder with data, predictions, a run and the baseline v1 of it."""
 
     def __init__(self, folder: Path) -> None:
@@ -66,8 +66,8 @@ def outcomes(text: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunPlace]:
-    made = RunPlace(tmp_path_factory.mktemp("releases & more"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    made = Place(tmp_path_factory.mktemp("releases & more"))
     folder = made.folder
     made.suite()
     with pytest.MonkeyPatch.context() as patch:
@@ -91,7 +91,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunPlace]:
     yield made
 
 
-def test_it_is_silent_unless_a_suite_is_named(place: RunPlace) -> None:
+def test_it_is_silent_unless_a_suite_is_named(place: Place) -> None:
     (place.folder / "test_nothing.py").write_text("def test_nothing(): pass\n")
     (place.folder / "data.yaml").write_text("values: [1, 2]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -108,7 +108,7 @@ def test_it_is_silent_unless_a_suite_is_named(place: RunPlace) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_equal_entries_pass_and_missing_data_skip(place: RunPlace) -> None:
+def test_equal_entries_pass_and_missing_data_skip(place: Place) -> None:
     place.suite()
     code, text = place.pytest("-v", "--hrbench-against", "v1", "--junitxml", "junit.xml", "-rs")
     assert code == 0, text
@@ -123,7 +123,7 @@ def test_equal_entries_pass_and_missing_data_skip(place: RunPlace) -> None:
     assert code == 1 and outcomes(text) == {"other": "PASSED", "lost": "FAILED"}
 
 
-def test_a_regression_fails_with_its_row_and_x_stops(place: RunPlace) -> None:
+def test_a_regression_fails_with_its_row_and_x_stops(place: Place) -> None:
     place.suite("bad")
     code, text = place.pytest("-v", "--hrbench-against", "v1", "-x", "-k", "good or other", "--hrbench-out", "worse")
     assert code == 1, text
@@ -132,7 +132,7 @@ def test_a_regression_fails_with_its_row_and_x_stops(place: RunPlace) -> None:
     assert not (place.folder / "worse" / "entries" / "other").exists()
 
 
-def test_what_cannot_be_told_is_expected_to_fail_or_fails_by_policy(place: RunPlace) -> None:
+def test_what_cannot_be_told_is_expected_to_fail_or_fails_by_policy(place: Place) -> None:
     place.suite("bad", gate="gate: {margins: {top1: 40}}")
     arguments = ("-v", "--hrbench-against", "v1", "-k", "good", "--hrbench-out", "open")
     code, text = place.pytest(*arguments, "-rx")
@@ -146,7 +146,7 @@ def test_what_cannot_be_told_is_expected_to_fail_or_fails_by_policy(place: RunPl
     assert code == 1 and outcomes(text) == {"good": "FAILED"}
 
 
-def test_what_concerns_the_release_as_a_whole_is_the_last_test(place: RunPlace) -> None:
+def test_what_concerns_the_release_as_a_whole_is_the_last_test(place: Place) -> None:
     """An entry that is gone, a floor without a number, a policy that requires nothing: as the gate has them."""
     place.suite()
     shutil.copytree(place.folder / "runs/classes", place.folder / "less")  # so that no network runs again
@@ -169,14 +169,14 @@ def test_what_concerns_the_release_as_a_whole_is_the_last_test(place: RunPlace) 
     assert code == 0 and outcomes(text) == {"good": "PASSED", "gate": "PASSED"}
 
 
-def test_two_suites_may_share_a_run_folder(place: RunPlace) -> None:
+def test_two_suites_may_share_a_run_folder(place: Place) -> None:
     place.suite()
     shutil.copyfile(place.folder / "classes.yaml", place.folder / "again.yaml")
     code, text = place.pytest("-v", "again.yaml", "--hrbench-out", "runs/classes", "-k", "good")
     assert code == 0 and text.count("PASSED") == 2, text
 
 
-def test_marks_name_task_and_tier(place: RunPlace) -> None:
+def test_marks_name_task_and_tier(place: Place) -> None:
     rules = "[{entry: other, quantity: '*', tier: watched}]"
     place.suite("bad", gate=f"gate: {{rules: {rules}}}")
     code, text = place.pytest("-q", "--collect-only", "--strict-markers", "--hrbench-against", "v1", "-m", "watched")
@@ -185,14 +185,14 @@ def test_marks_name_task_and_tier(place: RunPlace) -> None:
     assert re.findall(r"::(\w+)", text) == ["net", "good", "lost"]
 
 
-def test_a_watched_regression_passes_and_is_told(place: RunPlace) -> None:
+def test_a_watched_regression_passes_and_is_told(place: Place) -> None:
     place.suite("bad", gate="gate: {rules: [{entry: good, quantity: '*', tier: watched}]}")
     code, text = place.pytest("-v", "--hrbench-against", "v1", "-k", "good", "--hrbench-out", "watched")
     assert code == 0 and outcomes(text) == {"good": "PASSED"}
     assert "classes.yaml::good\ntopk/top1 " in text and "regressed" in text
 
 
-def test_workers_share_no_suite_and_measure_no_latency(place: RunPlace) -> None:
+def test_workers_share_no_suite_and_measure_no_latency(place: Place) -> None:
     place.suite()
     code, text = place.pytest("-v", "-n", "2", "--hrbench-against", "v1")
     found = {name: (worker, how) for worker, how, name in re.findall(r"\[(gw\d)\].* (\w+) classes\.yaml::(\w+)", text)}
@@ -206,7 +206,7 @@ def test_workers_share_no_suite_and_measure_no_latency(place: RunPlace) -> None:
     assert units and "seconds" not in units
 
 
-def test_pytest_benchmark_stores_and_compares_the_samples(place: RunPlace) -> None:
+def test_pytest_benchmark_stores_and_compares_the_samples(place: Place) -> None:
     place.suite()
     for _ in range(2):
         code, text = place.pytest("-q", "-k", "net", "--benchmark-autosave", "--benchmark-save-data")
@@ -230,7 +230,7 @@ def test_pytest_benchmark_stores_and_compares_the_samples(place: RunPlace) -> No
         (("--hrbench-set", "cost.latncy=1"), "unknown key 'latncy'; did you mean latency?"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line(place: RunPlace, arguments: tuple[str, ...], told: str) -> None:
+def test_what_is_wrong_is_told_in_a_line(place: Place, arguments: tuple[str, ...], told: str) -> None:
     place.suite()
     code, text = place.pytest("-q", *arguments)
     assert code != 0 and told in text and "Traceback" not in text, text
