@@ -19,7 +19,7 @@ from hrbench.cli.command_line import EPILOG, EXAMPLES, main, parser
 README = Path(__file__).parents[2] / "README.md"
 COMMANDS = (
     "run", "check", "score", "profile", "report", "models", "datasets", "metrics", "fetch", "schema", "compare", "gate",
-    "baseline", "history", "doctor", "explain",
+    "baseline", "history", "doctor", "explain", "serve",
 )  # fmt: skip
 
 
