@@ -23,9 +23,10 @@ from hrbench.errors import HrbenchError
 from hrbench.judge import baseline
 from hrbench.serve.places import Roots, RunPlace
 from hrbench.serve.rows import EntryRow, RunRow
+from hrbench.store.former_words import in_present_words
 from hrbench.store.results import checked
 from hrbench.store.run_folder import RunFolder, RunRecord
-from hrbench.types import Quantity
+from hrbench.types import Measurement, Quantity
 
 HEADS = ("run.json", "environment.json", "baseline.json")
 REMEMBERED = 1_000_000
@@ -182,7 +183,8 @@ def _entry(path: Path) -> EntryRow:
     except msgspec.MsgspecError as error:
         return EntryRow(name, "damaged", f"{name}/{path.name} is not a result of hrbench ({error})")
     dataset, variant = result.entry.dataset, result.entry.variant
-    first = {one.metric: one for one in reversed(result.scores)}
+    scores = (in_present_words(Measurement(one.quantity, one.value, one.metric)) for one in reversed(result.scores))
+    first = {one.metric: one for one in scores}
     return EntryRow(
         name,
         result.status,
