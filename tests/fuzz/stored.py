@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ import numpy as np
 from hrbench.core.digests import canonical
 from hrbench.judge import baseline
 from hrbench.store.analyses import fault_of, read_analyses, write_analyses
+from hrbench.store.elsewhere.records import Commit, FolderRecord, Holder, StoredFile, decode, encode, moment
 from hrbench.store.results import to_json
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.side_by_side import (
@@ -157,7 +160,43 @@ def _read_old(folder: Path) -> dict[str, Any]:
     return {"results": [json.loads(msgspec.json.encode(len(result.scores))) for result in results]}
 
 
+def _elsewhere(folder: Path) -> None:
+    """A commit of a run folder in an object store, and the list of an entry's files."""
+    at = StoredFile("ab" * 32, 7)
+    files = FolderRecord({"result.json": at, "drawings/worst-1.webp": at})
+    commit = Commit(
+        3, Holder("t", "node, process 1", "m", "2026-11-30T20:00:00+00:00"), True, "2026-11-30T20:00:01+00:00"
+    )
+    commit = msgspec.structs.replace(
+        commit, files={"run.json": at}, folders={"entries/one": at}, unnamed={"cd" * 32: ""}
+    )
+    (folder / "commit.json").write_bytes(encode(commit))
+    (folder / "files.json").write_bytes(encode(files))
+
+
+def _signed(data: bytes, random: Random) -> bytes:
+    """Another record, mostly with the digest of its bytes, so that more than that is looked at."""
+    body, _, digest = data.removesuffix(b"\n").rpartition(b"\n")
+    body = as_json(body, random)
+    if random.random() < 0.8:
+        digest = hashlib.sha256(body + b"\n").hexdigest().encode()
+    return body + b"\n" + digest + b"\n"
+
+
+def _read_elsewhere(folder: Path) -> dict[str, Any]:
+    """Both records; whatever they name must lie below the folder that they are fetched into."""
+    commit = decode((folder / "commit.json").read_bytes(), Commit, "commit")
+    record = decode((folder / "files.json").read_bytes(), FolderRecord, "files")
+    for name, at in (*commit.files.items(), *commit.folders.items(), *record.files.items()):
+        place = folder / name
+        if not place.resolve().is_relative_to(folder.resolve()) or not at.object.startswith("objects/"):
+            raise NonsenseError(f"{name!r} is not below the folder")
+    moment(commit.written)
+    return {"folders": [*commit.folders], "files": [*record.files]}
+
+
 CASES = [
+    Case("run folder elsewhere", _elsewhere, {"*.json": _signed}, _read_elsewhere),
     Case("run folder", _new,
          {"run.json": as_json, "environment.json": as_json, "entries/*/result.json": as_json,
           "entries/*/states.npz": damage.zip_mutant},

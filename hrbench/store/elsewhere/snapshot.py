@@ -75,10 +75,13 @@ def has_run(url: str, store: RunStore | None = None) -> bool:
 
 def runs_below(url: str) -> list[str]:
     """Names of the run folders and baselines directly below an address, sorted."""
-    store = RunStore.open(url)
-    names = [one.name.strip("/") for one in store.remote.list("", deep=False) if one.is_folder]
+    names = _folders_below(url)
     found = at_once(names, lambda name: has_run(joined(url, name)))
     return [name for name, there in zip(names, found, strict=True) if there]
+
+
+def _folders_below(url: str) -> list[str]:
+    return [one.name.strip("/") for one in RunStore.open(url).remote.list("", deep=False) if one.is_folder]
 
 
 def view_of(url: str, needs: Needs) -> Path:
@@ -91,11 +94,18 @@ def view_of(url: str, needs: Needs) -> Path:
     view = _copies(url) / "view"
     view.mkdir(parents=True, exist_ok=True)
     write_whole(view / ADDRESS, lambda stream: stream.write(url.rstrip("/").encode() + b"\n"))
-    names = runs_below(url)
+
+    def copy_of(name: str) -> Path | None:
+        with suppress(MissingError):
+            return snapshot(joined(url, name), needs)
+        return None
+
+    names = _folders_below(url)
+    copies = {name: path for name, path in zip(names, at_once(names, copy_of), strict=True) if path is not None}
     for old in view.iterdir():
-        if old.is_symlink() and old.name not in names:
+        if old.is_symlink() and old.name not in copies:
             old.unlink()
-    for name, path in zip(names, at_once(names, lambda name: snapshot(joined(url, name), needs)), strict=True):
+    for name, path in copies.items():
         link, part = view / name, view / f".{name}.{os.getpid()}"
         if not link.is_symlink() or link.readlink() != path:
             part.unlink(missing_ok=True)
