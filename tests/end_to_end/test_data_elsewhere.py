@@ -20,7 +20,7 @@ from hrbench.runner.settings import Settings
 SLOW = "slow:0.05"
 SUITE = """
 suite: elsewhere
-defaults: {cost: {latency: false}}
+defaults: {cost: {latency: false, operations: false, parameters: false}}
 entries:
   - name: tiny
     model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [64, 48],
