@@ -21,7 +21,7 @@ from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
 from hrbench.runner.assumed import told_anew
 from hrbench.runner.cost_keys import is_unstable
-from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images
+from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images, refuse_addresses_offline
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
@@ -81,6 +81,7 @@ def opened_suite(
 @contextmanager
 def _opened(suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
     environment.limit_spin_waiting()
+    refuse_addresses_offline(settings)
     if settings.device != "auto":
         device_of(settings)  # a device that does not exist is an error of the call, not of every entry
     with (

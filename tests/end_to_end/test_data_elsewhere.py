@@ -197,6 +197,14 @@ def test_a_cache_that_is_too_small_says_so(s3: LocalS3, bench: Bench, capsys: py
     assert "set a larger --cache-size or HRBENCH_CACHE_SIZE" in capsys.readouterr().out
 
 
+def test_offline_uses_no_store(s3: LocalS3, bench: Bench, capsys: pytest.CaptureFixture[str]):
+    assert main(arguments(bench, bench.suite(SUITE), "--in-process", "--offline")) == 2
+    address = f"s3://bucket/{bench.folder.name}/data"
+    told = f"hrbench: data: {address} needs the network, which offline forbids; name a folder of this disk\n"
+    assert capsys.readouterr().err == told
+    assert s3.requests == []
+
+
 def test_settings_for_another_process_hold_the_address(s3: LocalS3, bench: Bench):
     url = f"s3://bucket/{bench.folder.name}/data"
     settings = Settings(data=mirror.local_folder(url), weights=Path("weights"))
