@@ -16,12 +16,12 @@ from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path, units
 from hrbench.core.checkout import commit_of
 from hrbench.core.remote import mirror, scrubbed
-from hrbench.errors import HrbenchError, InputError, LostLeaseError, in_words
+from hrbench.errors import HrbenchError, InputError, LostLeaseError, UsageError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
 from hrbench.runner.assumed import told_anew
 from hrbench.runner.cost_keys import is_unstable
-from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images
+from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images, refuse_addresses_offline
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
@@ -81,7 +81,12 @@ def opened_suite(
 @contextmanager
 def _opened(suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
     environment.limit_spin_waiting()
+    refuse_addresses_offline(settings)
     if folder.elsewhere is not None:
+        if settings.offline:
+            raise UsageError(
+                f"out: {folder.shown} needs the network, which offline forbids; name a folder of this disk"
+            )
         folder.elsewhere.tell = lambda text: on_event(Event("note", suite.name, text=text))
     if settings.device != "auto":
         device_of(settings)  # a device that does not exist is an error of the call, not of every entry

@@ -20,7 +20,7 @@ from hrbench.runner.settings import Settings
 SLOW = "slow:0.05"
 SUITE = """
 suite: elsewhere
-defaults: {cost: {latency: false}}
+defaults: {cost: {latency: false, operations: false, parameters: false}}
 entries:
   - name: tiny
     model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [64, 48],
@@ -195,6 +195,14 @@ def test_a_cache_that_is_too_small_says_so(s3: LocalS3, bench: Bench, capsys: py
     given = arguments(bench, bench.suite(SUITE), "--in-process", "--cache-size", "10KB")
     assert main(given) == 3
     assert "set a larger --cache-size or HRBENCH_CACHE_SIZE" in capsys.readouterr().out
+
+
+def test_offline_uses_no_store(s3: LocalS3, bench: Bench, capsys: pytest.CaptureFixture[str]):
+    assert main(arguments(bench, bench.suite(SUITE), "--in-process", "--offline")) == 2
+    address = f"s3://bucket/{bench.folder.name}/data"
+    told = f"hrbench: data: {address} needs the network, which offline forbids; name a folder of this disk\n"
+    assert capsys.readouterr().err == told
+    assert s3.requests == []
 
 
 def test_settings_for_another_process_hold_the_address(s3: LocalS3, bench: Bench):

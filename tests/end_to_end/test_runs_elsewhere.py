@@ -22,7 +22,7 @@ from hrbench.store.elsewhere.objects import RunStore
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Result
 
-URL = "s3://bucket/runs/tiny"
+URL = "s3://elsewhere/runs/tiny"
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def s3(server: LocalS3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Loca
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     server.forget()
-    server.fill("bucket")
-    bucket = Remote.open("s3://bucket/")
+    server.fill("elsewhere")
+    bucket = Remote.open("s3://elsewhere/")
     for one in bucket.list():
         bucket.delete(one.name)
     return server
@@ -96,21 +96,24 @@ def test_a_run_elsewhere_is_that_of_the_disk(bench, s3, capsys, monkeypatch, tmp
     assert main(["compare", str(tmp_path / "run"), f"{URL}:one", "--only", "one", "--format", "json"]) == 0
     (rows,) = json.loads(capsys.readouterr().out)
     assert {row["verdict"] for row in rows["rows"] if row["metric"]} == {"unchanged"}
-    baselines = ["--baselines", "s3://bucket/baselines"]
+    baselines = ["--baselines", "s3://elsewhere/baselines"]
     assert main(["baseline", "save", URL, "v1", *baselines]) == 0
     assert main(["baseline", "list", *baselines]) == 0
     assert "v1" in capsys.readouterr().out
     assert main(["gate", URL, "--against", "v1", *baselines]) == 0
     assert json.loads(Remote.open(URL).read("gate.json"))["outcome"] == "passed"
-    assert main(["gate", str(tmp_path / "run"), "--against", "s3://bucket/baselines/v1", "--out", "s3://bucket/g"]) == 0
-    assert hrbench.gate(URL, against="s3://bucket/baselines/v1").outcome == "passed"
-    assert main(["history", "AP", "--runs", "s3://bucket/runs", *baselines, "--format", "json"]) == 0
+    assert (
+        main(["gate", str(tmp_path / "run"), "--against", "s3://elsewhere/baselines/v1", "--out", "s3://elsewhere/g"])
+        == 0
+    )
+    assert hrbench.gate(URL, against="s3://elsewhere/baselines/v1").outcome == "passed"
+    assert main(["history", "AP", "--runs", "s3://elsewhere/runs", *baselines, "--format", "json"]) == 0
     told = capsys.readouterr()
-    assert {row["path"] for row in json.loads(told.out[told.out.index("[\n") :])} == {"s3://bucket/baselines/v1"}
+    assert {row["path"] for row in json.loads(told.out[told.out.index("[\n") :])} == {"s3://elsewhere/baselines/v1"}
     assert main(["report", URL, "--out", str(tmp_path / "page")]) == 0
     assert main(["explain", f"{URL}:one"]) == 0
     assert main(["baseline", "remove", "v1", *baselines]) == 0
-    assert Remote.open("s3://bucket/baselines").list() == []
+    assert Remote.open("s3://elsewhere/baselines").list() == []
 
     said = capsys.readouterr()
     files = Remote.open(URL)
@@ -129,8 +132,9 @@ def test_what_cannot_be_is_one_line(s3, bench, capsys, tmp_path: Path):
         (["report", URL], 2, f"there is no run folder {URL}"),
         (["compare", f"{URL}:one", "runs"], 2, f"{URL}:one: neither a run folder nor a baseline"),
         (["gate", URL, "--against", "v1"], 2, f"there is no run folder {URL}"),
-        (["compare", f"s3://{KEY}:{SECRET}@bucket/a", "b"], 2, "an address holds no keys"),
+        (["compare", f"s3://{KEY}:{SECRET}@elsewhere/a", "b"], 2, "an address holds no keys"),
         (["run", str(suite), "--out", "s3://nowhere/runs"], 2, "no such bucket"),
+        (["run", str(suite), "--out", URL, "--offline"], 2, f"out: {URL} needs the network, which offline forbids"),
         (["run", str(suite), "--out", "ftp://host/runs"], 2, "ftp:// is not read"),
     ):
         assert main(arguments) == code, arguments

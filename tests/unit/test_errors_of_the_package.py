@@ -22,6 +22,7 @@ OF_THEIR_OWN: dict[str, tuple[Any, ...]] = {
     "JobFailed": ("it failed", "Traceback: ...", True),
     "UnknownLabelError": ("truth", 300),
     "Unreachable": ("no answer", "example.org:443"),
+    "TriedOften": (5, 7.5),
     "ChangedResultError": (Path("runs/a/result.json"), Result("a", ENTRY, "ok")),
 }
 """Arguments of those that take more than a message."""

@@ -99,8 +99,8 @@ class Mirror:
         root = self.files / folder
         there = {name for name, _ in _own_files(root)}
         for file in found:
-            if any(part in ("", ".", "..") for part in file.name.split("/")) or "\0" in file.name:
-                continue  # no folder can have a file of this name
+            if not _is_name_of_files(file.name):
+                continue
             there.discard(file.name)
             self._lay_out_file(root / file.name, file)
         for name in there:
@@ -327,6 +327,12 @@ def _on_open(event: str, args: tuple[Any, ...]) -> None:
 
 def _mirror_of(name: str) -> Mirror | None:
     return next((mirror for folder, mirror in [*_MIRRORS.items()] if name.startswith(folder)), None)
+
+
+def _is_name_of_files(name: str) -> bool:
+    """Whether a folder can have a file of this relative name: a store takes any text."""
+    parts = name.split("/")
+    return "\0" not in name and all(part not in ("", ".", "..") and len(os.fsencode(part)) <= 255 for part in parts)
 
 
 def _own_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -3,8 +3,8 @@
 A call is tried `ATTEMPTS` times; the wait before the next try doubles from `FIRST_WAIT_SECONDS` up to
 `MAX_WAIT_SECONDS`, and half of it is random so that many processes do not return at once. The client of S3
 (botocore, s3fs) is told not to repeat anything itself, so this bound is the bound, except that aiohttp sends a request
-once more if the server has closed a connection that was kept open. The clients of Google's and Azure's stores repeat
-some requests below each of these tries, and cannot be told not to.
+once more if the connection closes before any answer (findings/s3fs_creates_a_file_and_says_it_exists.sh). The clients
+of Google's and Azure's stores repeat some requests below each of these tries, and cannot be told not to.
 """
 
 from __future__ import annotations
@@ -54,11 +54,15 @@ class ShortRead(Exception):
 
 
 class TriedOften(Exception):
-    """The last of several faults that could have passed. attempts: how often the call was tried."""
+    """The last of several faults that could have passed. attempts: how often the call was tried in these seconds."""
 
     def __init__(self, attempts: int, seconds: float) -> None:
         super().__init__(f"tried {attempts} times in {seconds:.0f} s")
         self.attempts = attempts
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[type[TriedOften], tuple[int, float]]:
+        return TriedOften, (self.attempts, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def test_a_fault_that_stays_is_told_after_as_many_tries_as_said(
     assert KEY not in text
     assert SECRET not in text
     sent = len([request for request in s3.requests if request.method == "GET"])
-    assert 3 <= sent <= (6 if fault == "cut" else 3)  # aiohttp asks again on a connection that was kept and is closed
+    assert 3 <= sent <= (6 if fault == "cut" else 3)  # aiohttp asks again if a connection closes
     assert list(tmp_path.iterdir()) == []
 
 
