@@ -86,8 +86,8 @@ class Elsewhere(Protocol):
         """Fetches all files of an entry's folder. Raises InputError for one that is damaged or lost."""
         ...
 
-    def publish(self) -> None:
-        """Uploads what has changed. Raises LostLeaseError."""
+    def publish(self, entry: str = "") -> None:
+        """Uploads what has changed. entry: the only one that has; "" for any. Raises LostLeaseError."""
         ...
 
 
@@ -132,9 +132,9 @@ class RunFolder:
             with nullcontext() if self.elsewhere is None else self.elsewhere.held():
                 yield
 
-    def _publish(self) -> None:
+    def _publish(self, entry: str = "") -> None:
         if self.elsewhere is not None:
-            self.elsewhere.publish()
+            self.elsewhere.publish(entry)
 
     def _fill(self, folder: Path) -> None:
         if self.elsewhere is not None:
@@ -255,7 +255,7 @@ class RunFolder:
         self.supersede(result.name)
         entry_folder = self.entry(result.name)
         folder.rename(entry_folder)
-        self._publish()
+        self._publish(result.name)
         return replace(result, folder=str(entry_folder))
 
     def update(self, result: Result) -> Result:
@@ -265,7 +265,7 @@ class RunFolder:
         if result != self._as_stored.get(result.name):
             self._as_stored.pop(result.name, None)
             write_whole(entry_folder / "result.json", lambda stream: stream.write(to_json(result)))
-            self._publish()
+            self._publish(result.name)
         return result
 
     def supersede(self, name: str) -> None:
@@ -324,7 +324,7 @@ class RunFolder:
         """Makes a superseded folder the entry's folder again; the present one is superseded."""
         self.supersede(name)
         restored = past.rename(self.entry(name))
-        self._publish()
+        self._publish(name)
         return restored
 
     def _superseded(self, name: str) -> list[Path]:

@@ -63,6 +63,8 @@ class RunMirror:
     owed: str = ""
     lease: Lease | None = None
     _digests: Digests = field(default_factory=Digests)
+    _records: dict[str, bytes] = field(default_factory=dict)
+    """Folder -> the list of its files as it was uploaded last: a suite may have a thousand, of which one changes."""
     _unread: dict[str, StoredFile] = field(default_factory=dict)
     """Folders whose list of files is damaged; they stay in the store until an entry is measured anew."""
 
@@ -232,8 +234,10 @@ class RunMirror:
 
     # --- to the store
 
-    def publish(self) -> None:
+    def publish(self, entry: str = "") -> None:
         """Uploads what has changed. A fault of the store is told; the next change tries again, the end must succeed.
+
+        entry: the only one that has changed since the last call, besides what is superseded; "" to look at all.
 
         Raises LostLeaseError.
         """
@@ -241,7 +245,7 @@ class RunMirror:
             return
         self.lease.check()
         try:
-            self._upload()
+            self._upload(entry if not self.owed else "")
         except LostLeaseError:
             raise
         except (StorageError, MissingError) as error:
@@ -250,18 +254,24 @@ class RunMirror:
         else:
             self.owed = ""
 
-    def _upload(self) -> None:
+    def _upload(self, entry: str = "") -> None:
         lease = self.lease
         assert lease is not None
         last = lease.commit
         files = {name: self._uploaded_file(self.path / name) for name in FILES if (self.path / name).is_file()}
-        records = {name: self._uploaded_folder(folder) for name, folder in self._folders()}
+        known = self._records if entry else {}
+        records = {
+            name: known[name] if name in known and name != f"entries/{entry}" else self._uploaded_folder(folder)
+            for name, folder in self._folders()
+        }
         folders = {**self._unread, **{name: stored(record) for name, record in records.items()}}
         if (files, folders) != (last.files, last.folders):
             unnamed = garbage.dropped(self.store, last, folders, files)
             lease.make(msgspec.structs.replace(last, files=files, folders=folders, unnamed=unnamed))
         for name, record in records.items():
-            write_record(self.path / name, record)
+            if known.get(name) != record:
+                write_record(self.path / name, record)
+        self._records = records
         self._remember(lease.commit)
 
     def _folders(self) -> Iterator[tuple[str, Path]]:
