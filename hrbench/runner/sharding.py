@@ -91,10 +91,10 @@ class Sharding:
         for _ in range(ROUNDS):
             kept, missing = fitted(shards, [*self._whole(count)], self.entry.batch, self.prediction_key)
             self._predict(missing, sum(one.images for one in kept))
-            records = {one: read_record(self.folder / one.file, one.key) for one in [*kept, *missing]}
+            ordered = sorted([*kept, *missing], key=lambda one: one.first)
+            records = {one: read_record(self.folder / one.file, one.key) for one in ordered}
             different = difference([one.conditions for one in records.values()])
             if not different:
-                ordered = sorted(records, key=lambda one: one.first)
                 return [self.folder / one.file for one in ordered]
             self._remove_others(records, missing)
         raise EntryError(
