@@ -93,9 +93,7 @@ def test_those_of_other_conditions_are_predicted_again(tmp_path):
 
 
 def test_machines_that_round_differently_are_told_in_a_line(tmp_path):
-    with pytest.raises(
-        EntryError, match=r"shards of e .* \(threads . and .\): predict them on machines"
-    ):
+    with pytest.raises(EntryError, match=r"shards of e .* \(threads . and .\): predict them on machines"):
         Machine(2, 4, 2, 4, 2, 4, 2, 4, 2).paths(tmp_path)
 
 
