@@ -140,5 +140,10 @@ def conditions_of(device: str, found: Mapping[str, Any]) -> dict[str, Any]:
     found: of `core.environment.environment`, once the network is loaded.
     """
     versions = {name: version for name, version in found["packages"].items() if name in _ROUNDING}
-    where = found["processor"] if device == "cpu" else device
-    return {"device": where, "hrbench": found["hrbench"], **versions, **found["torch"]}
+    on_cpu = device == "cpu"
+    flags = {
+        name: value
+        for name, value in found["torch"].items()
+        if name != "GOMP_SPINCOUNT" and not (on_cpu and name.startswith("cud"))  # how threads wait; of a GPU
+    }
+    return {"device": found["processor"] if on_cpu else device, "hrbench": found["hrbench"], **versions, **flags}
