@@ -23,7 +23,7 @@ pytestmark = pytest.mark.numeric
 BENCHMARK = Path(sys.executable).with_name("pytest-benchmark")
 MODULES = ("numpy", "cv2", "scipy.special", "hrbench.runner.suite", "hrbench.runner.evaluate", "hrbench.judge.gate")
 """What nearly every call imports."""
-NETWORK = "{name: net, model: cls_resnet_miniature_imagenet, cost: {latency: {batch: [1], budget: 0.1}}}"
+NETWORK = "{name: net, model: cls_resnet_miniature_imagenet, cost: {latency: {batch: [1], budget: 1}}}"
 SUITE = """
 suite: classes
 defaults: {{dataset: {{base: miniature-imagenet, count: 60}}, resamples: 20, cost: {{latency: false}}}}
