@@ -97,6 +97,7 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
     """
     from dataclasses import fields
 
+    from hrbench.core.remote.mirror import local_folder
     from hrbench.errors import UsageError
     from hrbench.runner.settings import Settings
     from hrbench.runner.suite import run_suite
@@ -107,7 +108,7 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
         of_suite = "; only, limit and overrides are given to load_suite"
         raise UsageError(f"run takes no {', '.join(unknown)}; it takes folder, {', '.join(known)}{of_suite}")
     for key in {"data", "weights"} & set(settings):
-        settings[key] = Path(settings[key])
+        settings[key] = local_folder(settings[key])
     return run_suite(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))
 
 

@@ -20,6 +20,8 @@ from hrbench.cli.argument_types import Once, count, names, natural, numbers, por
 from hrbench.cli.examples import EPILOG, EXAMPLES
 from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
+from hrbench.core.remote import mirror
+from hrbench.core.remote.cache import parse_bytes
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
 
@@ -99,7 +101,20 @@ def _places(command: argparse.ArgumentParser) -> None:
 
 def _data(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--data", metavar="DIR", default=os.environ.get("HRBENCH_DATA", "data"), help="folder of data sets (data/)"
+        "--data",
+        metavar="DIR",
+        default=os.environ.get("HRBENCH_DATA", "data"),
+        help="folder of data sets, or its address as s3://bucket/folder (data/)",
+    )
+    _cache(command)
+
+
+def _cache(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--cache-size",
+        metavar="SIZE",
+        default="",
+        help="how much of what lies at an address is kept in HRBENCH_CACHE, such as 200GB (50GB)",
     )
 
 
@@ -108,7 +123,7 @@ def _weights(command: argparse.ArgumentParser) -> None:
         "--weights",
         metavar="DIR",
         default=os.environ.get("HRBENCH_WEIGHTS", "weights"),
-        help="folder of weights, under their publishers' file names (weights/)",
+        help="folder of weights, under their publishers' file names, or its address (weights/)",
     )
 
 
@@ -322,12 +337,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _command(argv)
     except HrbenchError as error:
-        echo_error(f"hrbench: {error}")
+        echo_error(f"hrbench: {mirror.told(str(error))}")
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: nothing more to print
         return READER_LEFT
     except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
+        place = f": {mirror.told(str(error.filename))}" if error.filename else ""
         echo_error(f"hrbench: {error.strerror or error}{place}")
         return 2
     except KeyboardInterrupt:
@@ -353,5 +368,7 @@ def _command(argv: Sequence[str] | None) -> int:
     except SystemExit:  # --help and --version have printed, the error of a wrong argument is printed
         flush()
         raise
+    if size := getattr(args, "cache_size", ""):
+        os.environ["HRBENCH_CACHE_SIZE"] = str(parse_bytes(size))  # for the processes of the command as well
     module = import_module(f"hrbench.cli.{MODULES.get(args.command, 'commands')}")
     return getattr(module, args.command)(args, TolerantEcho() if args.command == "run" else echo)

@@ -18,6 +18,7 @@ from hrbench.core.files import link
 from hrbench.core.limit import RULE, limited
 from hrbench.core.packages import unmet
 from hrbench.core.plugins import libraries, runtime_libraries
+from hrbench.core.remote import mirror
 from hrbench.core.streams import fan_out
 from hrbench.errors import in_words
 from hrbench.models.build import build
@@ -162,6 +163,7 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     entry = parts.entry
     warning = _box_warning(parts)
     samples = list(parts.dataset.samples(entry.protocol))
+    mirror.present(sample.path for sample in limited(samples, entry.limit))
     turned = orientation_note(limited(samples, entry.limit))  # raises before the network is built
     prepared = _network(parts, settings)
     net, notes = prepared.net, prepared.notes

@@ -15,19 +15,20 @@ import msgspec
 from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path, units
 from hrbench.core.checkout import commit_of
+from hrbench.core.remote import mirror, scrubbed
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
 from hrbench.runner.assumed import told_anew
 from hrbench.runner.cost_keys import is_unstable
-from hrbench.runner.data_access import absent_folder, dataset_of
+from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.measuring import Measuring
-from hrbench.runner.plan import Plan, foreseen, plan_entry
+from hrbench.runner.plan import Plan, foreseen, plan_entry, predicts
 from hrbench.runner.probes import measured_by
 from hrbench.runner.settings import Settings
 from hrbench.runner.shared_parts import SharedParts
@@ -146,8 +147,9 @@ class _SuiteRun:
         self.on_event(Event("entry", entry.name))
         stored, notes = self._stored(entry)
         self._tell_generating(entry)
-        plan = plan_entry(entry, self.settings, stored, self.folder, shared=self.shared)
-        result = self._executed(plan, stored)
+        with mirror.telling(lambda done, total: self._tell_fetching(entry, done, total)):
+            plan = plan_entry(entry, self.settings, stored, self.folder, shared=self.shared)
+            result = self._executed(plan, stored)
         result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
         for note in result.notes:
             self.on_event(Event("note", entry.name, text=str(note)))
@@ -168,6 +170,10 @@ class _SuiteRun:
         with suppress(HrbenchError):  # planning tells
             if absent_folder(entry.dataset, dataset_of(entry.dataset, self.settings.data)) is not None:
                 self.on_event(Event("note", entry.name, text=f"drawing {entry.dataset.name}"))
+
+    def _tell_fetching(self, entry: Entry, done: int, total: int) -> None:
+        """Says how much of an entry's files has arrived from an object store."""
+        self.on_event(Event("progress", entry.name, "fetch", "bytes", done, total))
 
     def _tell_loading(self, network: bool) -> None:
         """Says that torch is being loaded, once: the first that is seen of a network comes seconds later."""
@@ -222,6 +228,8 @@ class _SuiteRun:
 
     def _evaluated(self, plan: Plan, stored: Result | None) -> Result:
         """Predicts or scores in a separate process; its files become the entry's folder."""
+        if predicts(plan) and plan.parts is not None:
+            fetch_images(plan.entry, plan.parts.dataset, self.settings.data)
         entry_folder = self.folder.begin(plan.entry.name)
         returned, outcome = self._call("accuracy", plan, folder=str(entry_folder), stored=jobs.stored_json(plan.stored))
         if returned.get("reuse"):
@@ -264,7 +272,8 @@ class _SuiteRun:
     def _failed(self, plan: Plan, stored: Result | None, reason: Reason, trace: str) -> Result:
         """A failed result. Predictions that were complete are kept with their key: the next run scores them."""
         entry, entry_folder = plan.entry, self.folder.begun(plan.entry.name)
-        result = Result(entry.name, entry, "failed", (reason,), provenance=Provenance(traceback=trace))
+        reason = Reason(scrubbed(mirror.told(reason.what)), reason.remedy)
+        result = Result(entry.name, entry, "failed", (reason,), provenance=Provenance(traceback=scrubbed(trace)))
         result = replace(result, limited=entry.limit)
         parts = plan.parts
         if entry_folder is not None and parts is not None and parts.score_key(digests_of(entry_folder)) is not None:
