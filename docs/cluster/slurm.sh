@@ -48,7 +48,7 @@ steps+=($!)
 until (: <"/dev/tcp/$head/$port") 2>/dev/null; do
   kill -0 "${steps[0]}" 2>/dev/null || fail "Ray did not start on $head"
   ((SECONDS < 300)) || fail "Ray does not answer at $address"
-  sleep 1
+  sleep 0.5
 done
 
 others=$((SLURM_JOB_NUM_NODES - 1))
@@ -60,7 +60,7 @@ fi
 # hrbench splits entries by the devices that are there when it begins.
 until joined=$(alive) && ((joined >= SLURM_JOB_NUM_NODES)); do
   ((SECONDS < 600)) || fail "$joined of $SLURM_JOB_NUM_NODES nodes have joined Ray at $address"
-  sleep 2
+  sleep 1
 done
 
 RAY_ADDRESS=$address hrbench run --executor ray --plain "$@" &
