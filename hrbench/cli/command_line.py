@@ -21,7 +21,7 @@ from hrbench.cli.examples import EPILOG, EXAMPLES
 from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.core.remote import mirror
-from hrbench.core.remote.cache import parse_bytes
+from hrbench.core.remote.cache import bounded_to
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
 
@@ -368,7 +368,6 @@ def _command(argv: Sequence[str] | None) -> int:
     except SystemExit:  # --help and --version have printed, the error of a wrong argument is printed
         flush()
         raise
-    if size := getattr(args, "cache_size", ""):
-        os.environ["HRBENCH_CACHE_SIZE"] = str(parse_bytes(size))  # for the processes of the command as well
     module = import_module(f"hrbench.cli.{MODULES.get(args.command, 'commands')}")
-    return getattr(module, args.command)(args, TolerantEcho() if args.command == "run" else echo)
+    with bounded_to(getattr(args, "cache_size", "")):
+        return getattr(module, args.command)(args, TolerantEcho() if args.command == "run" else echo)
