@@ -26,7 +26,7 @@ from hrbench.contracts.datasets import (
     Submits,
     TruthInSeveralFiles,
 )
-from hrbench.contracts.executors import Executor, Job, Outcome
+from hrbench.contracts.executors import Executor, Job, MeasuresElsewhere, Outcome
 from hrbench.contracts.metrics import (
     DescribesPredictions,
     DescribesQuality,
@@ -112,6 +112,7 @@ __all__ = [
     "JudgedByImage",
     "JudgesAtMost",
     "KeepsAtMost",
+    "MeasuresElsewhere",
     "MeasuresInProcesses",
     "Metric",
     "NamesLabels",

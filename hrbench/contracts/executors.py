@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +83,16 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Ends running jobs and releases all resources."""
+        ...
+
+
+@runtime_checkable
+class MeasuresElsewhere(Protocol):
+    """An executor whose jobs that measure (`Job.quiet`) run on another machine."""
+
+    def machine(self) -> Mapping[str, Any]:
+        """What costs depend on of that machine, the same one throughout a run: see `runner.cost_keys.machine_here`.
+
+        Raises EntryError if there is none.
+        """
         ...

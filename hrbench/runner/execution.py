@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from hrbench.contracts import Executor, Job, Outcome
+from hrbench.contracts import Executor, Job, MeasuresElsewhere, Outcome
 from hrbench.errors import EntryError, UnavailableError
 from hrbench.runner.cost_keys import may_use_gpu
 from hrbench.runner.evaluate import EventHandler
@@ -49,9 +49,32 @@ class Processes:
     interpreter: Interpreter | None = None
 
     @classmethod
-    def open(cls, settings: Settings, folders: Sequence[str] = (), interpreter: Interpreter | None = None) -> Processes:
+    def open(
+        cls,
+        settings: Settings,
+        folders: Sequence[str] = (),
+        interpreter: Interpreter | None = None,
+        results: Path | None = None,
+    ) -> Processes:
+        """An executor as the settings say.
+
+        folders, interpreter: of `Processes`. The first folder is the suite's.
+        results: the run folder, which lies on this machine alone.
+
+        Raises UsageError if a cluster cannot be joined, or is not one that this run may use.
+        """
         if settings.in_process:
             return cls(InProcessExecutor(), settings, folders)
+        if settings.cluster is not None:
+            from hrbench.runner.executors.ray_executor import RayExecutor
+
+            executor = RayExecutor(settings, next(iter(folders), ""), [results] if results else [])
+            try:
+                executor.open()
+            except BaseException:
+                executor.close()
+                raise
+            return cls(executor, replace(settings, device="cpu"), folders)  # of jobs that stay on this machine
         executor = LocalExecutor(interpreter=interpreter)
         executor.warm()  # its process starts while the first entry is planned
         return cls(executor, settings, folders, interpreter)
@@ -98,6 +121,10 @@ class Processes:
             unavailable = outcome.error == UnavailableError.__name__
             raise JobFailed(outcome.failure, "" if outcome.foreseen else outcome.traceback, unavailable)
         return outcome.value, outcome
+
+    def machine(self) -> Mapping[str, Any] | None:
+        """The machine that measures costs, see `cost_keys.machine_here`; None for this one. Raises EntryError."""
+        return self.executor.machine() if isinstance(self.executor, MeasuresElsewhere) else None
 
     def close(self) -> None:
         self.executor.close()
