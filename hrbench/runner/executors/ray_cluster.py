@@ -95,6 +95,8 @@ def connect(address: str, folder: str, working_dir: str) -> None:
     else:
         keywords |= {"address": address}
     try:
+        if address != OWN:
+            _authenticate(address)
         ray.init(**keywords)
     except Exception as error:
         raise UsageError(_why_not(address, error)) from None
@@ -126,12 +128,39 @@ def _reachable(address: str) -> None:
         ) from None
 
 
+def _authenticate(address: str) -> None:
+    """Asks the cluster a small question first: a wrong token is otherwise told after half a minute, as no connection.
+
+    Raises Ray's or gRPC's error if the token is refused; whatever else is wrong is left to `ray.init`.
+    """
+    try:
+        if address.startswith("ray://"):
+            from ray._private.grpc_utils import init_grpc_channel
+            from ray.core.generated import ray_client_pb2, ray_client_pb2_grpc
+
+            channel = init_grpc_channel(address.removeprefix("ray://"), options=[])
+            ping = ray_client_pb2.ClusterInfoRequest(type=ray_client_pb2.ClusterInfoType.PING)
+            ray_client_pb2_grpc.RayletDriverStub(channel).ClusterInfo(ping, timeout=CONNECT_SECONDS)
+        elif address != "auto":
+            from ray._raylet import GcsClient
+
+            GcsClient(address=address)
+    except Exception as error:
+        if _refused(error):
+            raise
+
+
+def _refused(error: Exception) -> bool:
+    low = str(error).lower()
+    return type(error).__name__ == "AuthenticationError" or "unauthenticated" in low or "authentication token" in low
+
+
 def _why_not(address: str, error: Exception) -> str:
     """Why Ray could not be joined or started, in a line."""
     where = address or "this machine"
     text = " ".join(str(error).split())
     low = text.lower()
-    if type(error).__name__ == "AuthenticationError" or "unauthenticated" in low or "authentication token" in low:
+    if _refused(error):
         return (
             f"the Ray cluster at {where} refuses the token, or asks for one: put the cluster's token into "
             "RAY_AUTH_TOKEN (or a file that RAY_AUTH_TOKEN_PATH names), with RAY_AUTH_MODE=token"
