@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hrbench.contracts import Executor, Job, MeasuresElsewhere, Outcome
+from hrbench.contracts import Executor, Job, MeasuresElsewhere, Outcome, PredictsShards
 from hrbench.errors import EntryError, UnavailableError
 from hrbench.runner.cost_keys import may_use_gpu
 from hrbench.runner.evaluate import EventHandler
@@ -18,7 +18,8 @@ from hrbench.runner.executors.interpreter import Interpreter, this_interpreter
 from hrbench.runner.executors.local import LocalExecutor
 from hrbench.runner.executors.needed import modules_for
 from hrbench.runner.settings import Settings
-from hrbench.types import Entry, Event
+from hrbench.runner.sharding import why_whole
+from hrbench.types import Entry, Event, Shard
 
 MODULES = ("hrbench.runner.jobs",)
 
@@ -104,8 +105,6 @@ class Processes:
         device = "cpu"
         if network and may_use_gpu(self.settings):
             device = "cuda" if self.settings.device == "auto" else self.settings.device
-        found = (self.interpreter or this_interpreter()).path
-        path = [*found, *(folder for folder in self.folders if folder not in found)]
         job = Job(
             f"hrbench.runner.jobs:{function}",
             dict(request),
@@ -114,7 +113,7 @@ class Processes:
             device=device,
             quiet=quiet,
             modules=(*MODULES, *modules_for(entry, network)),
-            path=tuple(path),
+            path=self._path(),
         )
         outcome = self.executor.submit(job, lambda event: on_event(msgspec.convert(event, Event)))
         if outcome.failure:
@@ -125,6 +124,41 @@ class Processes:
     def machine(self) -> Mapping[str, Any] | None:
         """The machine that measures costs, see `cost_keys.machine_here`; None for this one. Raises EntryError."""
         return self.executor.machine() if isinstance(self.executor, MeasuresElsewhere) else None
+
+    def predict_shards(
+        self,
+        request: Mapping[str, Any],
+        shards: Sequence[Shard],
+        folder: Path,
+        on_event: EventHandler,
+        entry: Entry,
+        log: Path,
+    ) -> list[Outcome]:
+        """Has shards predicted, their files in `folder`, as `contracts.PredictsShards` says. Raises JobFailed.
+
+        log: file for what is printed.
+
+        Returns the outcomes of processes of this machine.
+        """
+        if isinstance(self.executor, PredictsShards):
+            told = {"path": list(self._path()), "log": str(log), "timeout": entry.timeout}
+            self.executor.predict_shards({**request, **told}, shards, folder, on_event)
+            return []
+        more = {"shards": msgspec.to_builtins(shards), "folder": str(folder)}
+        return [self.call("shards", {**request, **more}, on_event, entry, log)[1]]
+
+    def shards_of(self, entry: Entry, request: Mapping[str, Any]) -> int:
+        """Into how many shards an entry is cut; 0 if it is predicted without any, in one process of this machine."""
+        elsewhere = isinstance(self.executor, PredictsShards)
+        if entry.shards == "auto" or why_whole(entry):
+            usual = self.executor.usual_shards(request) if isinstance(self.executor, PredictsShards) else 0
+            return min(usual, 1) if why_whole(entry) else usual
+        return entry.shards if elsewhere or entry.shards > 1 else 0
+
+    def _path(self) -> tuple[str, ...]:
+        """`sys.path` of jobs."""
+        found = (self.interpreter or this_interpreter()).path
+        return (*found, *(folder for folder in self.folders if folder not in found))
 
     def close(self) -> None:
         self.executor.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,15 +27,16 @@ from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.measuring import Measuring
-from hrbench.runner.plan import Plan, foreseen, plan_entry
+from hrbench.runner.plan import Plan, foreseen, plan_entry, predicts
 from hrbench.runner.probes import measured_by
 from hrbench.runner.settings import Settings
+from hrbench.runner.sharding import Sharding
 from hrbench.runner.shared_parts import SharedParts
 from hrbench.runner.shared_pictures import update_shared_pictures
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Entry, Event, Measurement, Note, Provenance, Reason, Result, Suite, WeightsRecord
+from hrbench.types import Entry, Event, Measurement, Note, Provenance, Reason, Result, Shard, Suite, WeightsRecord
 
 
 def run_suite(
@@ -118,6 +119,7 @@ class _SuiteRun:
     shared: what was found of data sets and weights since the last job ended.
     ahead: generates data sets of later entries beside the networks; None if entries are run one by one.
     loading: whether it was told that torch is being loaded.
+    sharded: keys of predictions that were asked for in shards.
     """
 
     suite: Suite
@@ -129,6 +131,7 @@ class _SuiteRun:
     shared: SharedParts = field(default_factory=SharedParts)
     ahead: Ahead | None = None
     loading: bool = False
+    sharded: set[str] = field(default_factory=set)
 
     @classmethod
     @contextmanager
@@ -224,7 +227,14 @@ class _SuiteRun:
     def _evaluated(self, plan: Plan, stored: Result | None) -> Result:
         """Predicts or scores in a separate process; its files become the entry's folder."""
         entry_folder = self.folder.begin(plan.entry.name)
-        returned, outcome = self._call("accuracy", plan, folder=str(entry_folder), stored=jobs.stored_json(plan.stored))
+        shards, outcomes = self._shards(plan)
+        returned, outcome = self._call(
+            "accuracy",
+            plan,
+            folder=str(entry_folder),
+            stored=jobs.stored_json(plan.stored),
+            shards=[str(path) for path in shards],
+        )
         if returned.get("reuse"):
             self.folder.discard(plan.entry.name)
             return self._reused(plan, "stored already")
@@ -233,9 +243,35 @@ class _SuiteRun:
         result = replace(
             result,
             provenance=replace(result.provenance, date=_now()),
-            notes=(*result.notes, *_replaced(stored, result), *witness.notes(outcome)),
+            notes=(*result.notes, *_replaced(stored, result), *_witnessed([*outcomes, outcome])),
         )
-        return self.folder.commit(entry_folder, _with_costs_of(result, stored))
+        committed = self.folder.commit(entry_folder, _with_costs_of(result, stored))
+        if shards and result.prediction_key:
+            self.folder.remove_shards(result.prediction_key)
+        return committed
+
+    def _shards(self, plan: Plan) -> tuple[list[Path], list[Outcome]]:
+        """The files of an entry's shards, all of them predicted, and the outcomes of what predicted them here.
+
+        Without a file if the entry is predicted as a whole, or not at all.
+        """
+        entry = plan.entry
+        wanted = self.processes.shards_of(entry, jobs.request(entry, self.settings)) if predicts(plan) else 0
+        if not wanted:
+            return [], []
+        found, _ = self._call("sharding", plan, stored=jobs.stored_json(plan.stored))
+        key, outcomes = found["prediction_key"], []
+        if key is None or not found["images"]:
+            return [], []
+
+        def predict(shards: Sequence[Shard], place: Path, on_event: EventHandler) -> None:
+            request = self._request(plan, prediction_key=key)
+            self._tell_loading(True)
+            outcomes.extend(self.processes.predict_shards(request, shards, place, on_event, entry, self._log(entry)))
+
+        self.sharded.add(key)
+        sharding = Sharding(self.folder.shards(key), entry, key, predict, self.on_event)
+        return sharding.paths(found["images"], wanted), outcomes
 
     def _empty(self, plan: Plan, stored: Result | None) -> Result:
         """A result without accuracy, with the reasons; a stored accuracy of the entry is superseded, not lost.
@@ -343,27 +379,37 @@ class _SuiteRun:
 
     def _call(self, function: str, plan: Plan, **more: Any) -> tuple[dict[str, Any], Outcome]:
         """Calls a function of `jobs` in a separate process. Raises JobFailed if it or its process fails."""
-        entry, parts = plan.entry, plan.parts
+        entry = plan.entry
         self.shared.forget()  # a job may take hours, in which files change
-        digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
-        request = jobs.request(entry, self.settings, digests=digests, **more)
-        entry_folder = self.folder.begun(entry.name)
-        if entry_folder is None:
-            entry_folder = self.folder.entry(entry.name)
-            entry_folder = entry_folder if entry_folder.is_dir() else self.folder.begin(entry.name)
-        network = bool(entry.variant.use) and function != "verify" and plan.accuracy != "score"
+        without = function == "verify" or plan.accuracy == "score" or bool(more.get("shards"))
+        without = without or (function == "sharding" and plan.accuracy != "decide")
+        network = bool(entry.variant.use) and not without
         self._tell_loading(network)
         if self.ahead is not None and function == "accuracy" and not self.settings.in_process:
             self.ahead.begin()
         return self.processes.call(
             function,
-            request,
+            self._request(plan, **more),
             self.on_event,
             entry,
-            entry_folder / LOG,
+            self._log(entry),
             quiet=function == "cost",
             network=network,
         )
+
+    def _request(self, plan: Plan, **more: Any) -> dict[str, Any]:
+        """What a function of `jobs` is asked, with the digests that are known."""
+        parts = plan.parts
+        digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
+        return jobs.request(plan.entry, self.settings, digests=digests, **more)
+
+    def _log(self, entry: Entry) -> Path:
+        """The file for what an entry's processes print, in its new folder, or else in its stored one."""
+        entry_folder = self.folder.begun(entry.name)
+        if entry_folder is None:
+            entry_folder = self.folder.entry(entry.name)
+            entry_folder = entry_folder if entry_folder.is_dir() else self.folder.begin(entry.name)
+        return entry_folder / LOG
 
     def note_environment_of_jobs(self) -> None:
         """The same if anything was measured: a run that only finds what is stored is no new measurement."""
@@ -401,6 +447,11 @@ def _with_costs_of(result: Result, stored: Result | None) -> Result:
         cost_keys=stored.cost_keys,
         costs_reason=stored.costs_reason,
     )
+
+
+def _witnessed(outcomes: Sequence[Outcome]) -> list[str]:
+    """Notes on what processes changed in themselves, each once."""
+    return list(dict.fromkeys(note for outcome in outcomes for note in witness.notes(outcome)))
 
 
 def _trace(error: Exception | None) -> str:
