@@ -71,14 +71,16 @@ def ray_nodes(count: int, cpus: int, client: bool = False, token: bool = True) -
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         **({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)} if token else {}),
     }
+    said = (folder / "said").open("w")
     process = subprocess.Popen(
         [sys.executable, "-P", __file__, str(folder), str(count), str(cpus), str(int(client))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=(folder / "said").open("w"),
+        stderr=said,
         env={**environment, "RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"},
         text=True,
     )
+    said.close()
     nodes = RayNodes(process, environment)
     try:
         assert process.stdout is not None and process.stdin is not None
