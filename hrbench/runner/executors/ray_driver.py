@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,6 +53,8 @@ def live(descriptor: int) -> NoReturn:
     finally:
         with contextlib.suppress(BaseException):
             driver.close()
+        if driver.folder:  # the other end removes it too, unless it was killed
+            shutil.rmtree(driver.folder, ignore_errors=True)
         os._exit(status)
 
 
@@ -63,6 +67,7 @@ class RayDriver:
         self.hung = threading.Event()
         self.facts: dict[str, Any] = {}
         self.environment: dict[str, str] = {}
+        self.folder = ""
         self.memory = 0.0
         self.post: Any = None
         self.costs: Any = None
@@ -124,6 +129,7 @@ class RayDriver:
         environment: further variables of workers.
         memory: bytes that each worker asks for; 0 for no request.
         """
+        self.folder = folder
         ray_cluster.connect(address, folder, working_dir)
         self.facts, self.environment, self.memory = facts, environment, memory
         own = self.facts["versions"] = ray_probe.described()["versions"]
@@ -308,7 +314,7 @@ class _RayWorkers:
         return worker.load.remote(self.request)
 
     def predict(self, worker: Any, shard: Shard) -> Any:
-        return worker.predict.remote({"first": shard.first, "last": shard.last, "key": shard.key})
+        return worker.predict.remote(asdict(shard))
 
     def answered(self, tickets: Sequence[Any], seconds: float) -> Sequence[Any]:
         import ray

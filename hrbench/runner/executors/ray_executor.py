@@ -29,6 +29,7 @@ from hrbench.runner.executors.local import LocalExecutor
 from hrbench.runner.executors.messages import receive, send
 from hrbench.runner.executors.output import KeptOutput
 from hrbench.runner.executors.processes import python_command
+from hrbench.runner.executors.ray_shards import LOST_RETRIES
 from hrbench.runner.executors.ray_travel import pack
 from hrbench.runner.settings import Settings
 from hrbench.types import Event, Shard
@@ -123,13 +124,19 @@ class RayExecutor:
         asked = {
             "do": "predict",
             "request": there | {"settings": self._settings_there(request["settings"])},
-            "shards": [{"first": one.first, "last": one.last, "key": one.key} for one in shards],
             "folder": str(folder.absolute()),
             "gpu": self.gpu,
             "timeout": request.get("timeout"),
         }
+        answer: dict[str, Any] = {}
         try:
-            answer = self._ask(asked, listening)
+            for retry in range(LOST_RETRIES + 1):
+                left = [one for one in shards if not (folder / one.file).is_file()]
+                answer = self._ask({**asked, "shards": [asdict(one) for one in left]}, listening) if left else {}
+                if not answer.get("lost") or retry == LOST_RETRIES:
+                    break
+                again = f"what is left is predicted again (retry {retry + 1} of {LOST_RETRIES})"
+                progress.note(f"{answer['failure']}; {again}")
         finally:
             log.close()
         if answer.get("failure"):
@@ -188,7 +195,7 @@ class RayExecutor:
             return self._driver.ask(message, listening)
         except _Ended as ended:
             self._abandon()
-            return {"failure": f"the process that speaks to Ray {ended}", "foreseen": True}
+            return {"failure": f"the process that speaks to Ray {ended}", "foreseen": True, "lost": True}
         except BaseException:
             self._abandon()
             raise
