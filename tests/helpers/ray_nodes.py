@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ from typing import Any
 import psutil
 
 OBJECTS = 100 << 20
+
+SOON = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}
+"""By which a node that has died is missed within seconds."""
 
 
 @dataclass
@@ -61,8 +64,15 @@ class RayNodes:
 
 
 @contextlib.contextmanager
-def ray_nodes(count: int, cpus: int, client: bool = False, token: bool = True) -> Iterator[RayNodes]:
-    """A head and further nodes with `cpus` processors each. client: whether the head serves `ray://`."""
+def ray_nodes(
+    count: int, cpus: int, client: bool = False, token: bool = True, variables: Mapping[str, str] | None = None
+) -> Iterator[RayNodes]:
+    """A head and further nodes with `cpus` processors each.
+
+    client: whether the head serves `ray://`.
+    token: whether it asks for a token.
+    variables: further ones of the environment of all nodes, and so of workers.
+    """
     folder = Path(tempfile.mkdtemp(prefix="rn-", dir="/tmp"))  # short: the names of sockets below it are bounded
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
@@ -77,7 +87,12 @@ def ray_nodes(count: int, cpus: int, client: bool = False, token: bool = True) -
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=said,
-        env={**environment, "RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"},
+        env={
+            **environment,
+            **(variables or {}),
+            "RAY_health_check_period_ms": "1000",
+            "RAY_health_check_failure_threshold": "3",
+        },
         text=True,
     )
     said.close()

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from hrbench.contracts import Job
-from hrbench.errors import EntryError, MissingError
+from hrbench.errors import EntryError, HrbenchError
 from hrbench.runner.cost_keys import machine_here
 from hrbench.runner.executors.child import failure
 from hrbench.runner.executors.local import LocalExecutor
@@ -66,7 +66,7 @@ class NodeSide:
     number: which worker it is.
     post: a handle of `RayPost`, or what is called with letters.
     facts: of the driver: "versions", "beside" (the suite's folder there, "" for none), "folder" (its working folder),
-        "threads" (OMP_NUM_THREADS there, "" if it is not set).
+        "threads" (OMP_NUM_THREADS there, "" if it is not set), "places" (its folders of data and weights).
     """
 
     def __init__(self, number: int, post: Any, facts: Mapping[str, Any]) -> None:
@@ -102,8 +102,8 @@ class NodeSide:
         """An error as plain values, with the name of this node, and what to do where it lacks something."""
         answer = failure(error)
         told = answer["failure"]
-        if isinstance(error, MissingError):
-            told = f"{told}; put it there under this path, or name one that all nodes have (--data, --weights)"
+        if isinstance(error, HrbenchError) and any(place in told for place in self.facts["places"]):
+            told = f"{told}: each node needs the files of the driver under the same paths (--data, --weights)"
         return {**answer, "failure": told if self.name in told else f"on node {self.name}: {told}"}
 
 

@@ -172,6 +172,7 @@ class RayExecutor:
                 "beside": self.beside if working_dir else "",
                 "folder": str(Path.cwd()),
                 "threads": os.environ.get("OMP_NUM_THREADS", ""),
+                "places": [str(one.absolute()) for one in (self.settings.data, self.settings.weights)],
             },
             "environment": {
                 "OMP_NUM_THREADS": str(threads),
