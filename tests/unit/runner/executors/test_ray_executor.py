@@ -119,9 +119,7 @@ def test_a_process_that_ends_again_and_again_fails_the_entry(on: Any, tmp_path: 
     assert sum(message["do"] == "predict" for message in driver.asked) == LOST_RETRIES + 1
 
 
-@pytest.mark.parametrize(
-    ("foreseen", "error"), [(True, "EntryError"), (False, "ValueError"), (True, "UnavailableError")]
-)
+@pytest.mark.parametrize("error", ["EntryError", "ValueError", "UnavailableError"])
 def test_a_failure_arrives_as_it_was(on: Any, tmp_path: Path, error: str):
     foreseen = error != "ValueError"
     failed = {"failure": "on node b: no", "error": error, "foreseen": foreseen, "traceback": "Traceback"}
