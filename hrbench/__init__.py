@@ -97,6 +97,7 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
     """
     from dataclasses import fields
 
+    from hrbench.core.remote.mirror import local_folder
     from hrbench.errors import UsageError
     from hrbench.runner.settings import Settings
     from hrbench.runner.suite import run_suite
@@ -107,7 +108,7 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
         of_suite = "; only, limit and overrides are given to load_suite"
         raise UsageError(f"run takes no {', '.join(unknown)}; it takes folder, {', '.join(known)}{of_suite}")
     for key in {"data", "weights"} & set(settings):
-        settings[key] = Path(settings[key])
+        settings[key] = local_folder(settings[key])
     return run_suite(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))
 
 
@@ -171,6 +172,8 @@ def frame(*sources: Iterable[Result] | str | Path, samples: bool = False) -> pan
         stability: of a time: stable, unstable or unknown
         unstable_because: what disturbed a measurement, or why its stability is not known; "" for nothing
         hrbench: version that measured it
+        label: what tables and the terminal call the quantity, "Top-1"; `quantity` is its name in files and
+            policies
 
     An entry without any number has one row with its reason.
 

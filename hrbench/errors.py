@@ -67,6 +67,13 @@ class EntryError(HrbenchError):
     exit_code = 3
 
 
+class StorageError(EntryError):
+    """An object store that refuses, or does not answer after several tries: the message names the address.
+
+    It shows no secret, and how often the call was tried.
+    """
+
+
 class UnavailableError(EntryError):
     """Something that this machine or this network cannot do. It is no failure: its message stands where a number would.
 

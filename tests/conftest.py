@@ -5,10 +5,12 @@ Also what holds for all: which examples hypothesis draws, and which tests wait t
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -89,6 +91,26 @@ def realdata() -> Path:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """ "compiled" or "numpy", which hrbench then computes with; see tests/helpers/both_ways.py."""
     return both_ways.take(request.param, monkeypatch)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Nothing that is collected is let go of before the end: Python does not look for it meanwhile, nor ever again.
+
+    Each look through all of torch and ten thousand tests takes half a second, in a worker as in what it forks.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """At the end all of it is let go of as ever: libraries say what is left."""
+    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

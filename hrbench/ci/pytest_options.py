@@ -68,12 +68,13 @@ def policy(config: pytest.Config, suite: Path) -> Policy:
 
 def settings(config: pytest.Config) -> Settings:
     """Where data and weights lie, and what to run on."""
+    from hrbench.core.remote.mirror import local_folder
     from hrbench.runner.settings import Settings
 
     option = config.option
     return Settings(
-        data=Path(option.hrbench_data or os.environ.get("HRBENCH_DATA", "data")),
-        weights=Path(option.hrbench_weights or os.environ.get("HRBENCH_WEIGHTS", "weights")),
+        data=local_folder(option.hrbench_data or os.environ.get("HRBENCH_DATA", "data")),
+        weights=local_folder(option.hrbench_weights or os.environ.get("HRBENCH_WEIGHTS", "weights")),
         device=option.hrbench_device,
     )
 

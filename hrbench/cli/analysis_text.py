@@ -9,7 +9,7 @@ import numpy as np
 
 from hrbench.core import units
 from hrbench.core.shown_text import clean
-from hrbench.report.analysis_view import bars, chosen, confusions, heading, texts
+from hrbench.report.analysis_view import bars, chosen, confusions, heading, is_told_by_pairs, texts
 from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable
 
 BAR, LABEL, NARROWEST = 16, 28, 40
@@ -32,7 +32,8 @@ def text_of(analysis: Analysis, width: int, every: bool = False, first: bool = F
     first: whether only the first section is, without what its numbers are.
     """
     width = max(width, NARROWEST)
-    parts = [section_text(one, width, every, not first) for one in analysis.sections[: 1 if first else None]]
+    shown = [one for one in analysis.sections if every or not is_told_by_pairs(one, analysis, MATRIX)]
+    parts = [section_text(one, width, every, not first) for one in shown[: 1 if first else None]]
     return "\n\n".join(parts) or "nothing to tell"
 
 

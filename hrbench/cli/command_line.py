@@ -16,17 +16,19 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli import judging_arguments
-from hrbench.cli.argument_types import Once, count, gibibytes, names, natural, numbers, seconds
+from hrbench.cli.argument_types import Once, count, gibibytes, names, natural, numbers, port, seconds
 from hrbench.cli.examples import EPILOG, EXAMPLES
 from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
+from hrbench.core.remote import mirror
+from hrbench.core.remote.cache import parse_bytes
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
 
 MODULES = {
     "run": "run", "report": "run", "check": "check", "score": "score", "profile": "profile", "fetch": "fetch",
     "compare": "compare", "gate": "gate", "baseline": "gate",
-    "history": "history", "doctor": "doctor", "explain": "explain",
+    "history": "history", "doctor": "doctor", "explain": "explain", "serve": "serve",
 }  # fmt: skip
 """Command -> the module of `hrbench.cli` that holds its function, if that is not `commands`."""
 
@@ -86,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     judging_arguments.compare(command("compare", "judge stored results against others, number by number"))
     judging_arguments.gate(command("gate", "judge a run against a baseline under a policy, as an exit code"))
     judging_arguments.history(command("history", "numbers over baselines and runs, and where they changed"))
+    _serve(command("serve", "show runs and baselines in a browser: a read-only site, on this machine alone by default"))
     _doctor(command("doctor", "what about this machine would disturb a measurement, and what to do"))
     judging_arguments.baseline(command("baseline", "save what a release was, to judge later ones against it"))
     return top
@@ -98,7 +101,20 @@ def _places(command: argparse.ArgumentParser) -> None:
 
 def _data(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--data", metavar="DIR", default=os.environ.get("HRBENCH_DATA", "data"), help="folder of data sets (data/)"
+        "--data",
+        metavar="DIR",
+        default=os.environ.get("HRBENCH_DATA", "data"),
+        help="folder of data sets, or its address as s3://bucket/folder (data/)",
+    )
+    _cache(command)
+
+
+def _cache(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--cache-size",
+        metavar="SIZE",
+        default="",
+        help="how much of what lies at an address is kept in HRBENCH_CACHE, such as 200GB (50GB)",
     )
 
 
@@ -107,7 +123,7 @@ def _weights(command: argparse.ArgumentParser) -> None:
         "--weights",
         metavar="DIR",
         default=os.environ.get("HRBENCH_WEIGHTS", "weights"),
-        help="folder of weights, under their publishers' file names (weights/)",
+        help="folder of weights, under their publishers' file names, or its address (weights/)",
     )
 
 
@@ -255,6 +271,17 @@ def _report(command: argparse.ArgumentParser) -> None:
         help="what to write, of html (with figures/), md, csv, tex and json (html,md,csv,tex)",
     )
     command.add_argument("--export", metavar="FILE", help="write names and numbers of each entry as JSON, too")
+    command.add_argument(
+        "--against",
+        metavar="RUN",
+        help="a run folder or baseline that the first screen holds the best against (what was replaced in RUN)",
+    )
+    command.add_argument(
+        "--baselines",
+        metavar="DIR",
+        default=judging_arguments.BASELINES,
+        help=f"folder of baselines ({judging_arguments.BASELINES})",
+    )
 
 
 def _explain(command: argparse.ArgumentParser) -> None:
@@ -268,6 +295,29 @@ def _explain(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--all", action="store_true", dest="every", help="every row, point and pair")
     command.add_argument("--json", action="store_true", help="every number as JSON")
+
+
+def _serve(command: argparse.ArgumentParser) -> None:
+    command.add_argument("runs", metavar="RUNS", nargs="?", default="runs", help="folder of run folders (runs/)")
+    command.add_argument(
+        "--baselines",
+        metavar="DIR",
+        default=os.environ.get("HRBENCH_BASELINES", judging_arguments.BASELINES),
+        help=f"folder of baselines ({judging_arguments.BASELINES})",
+    )
+    command.add_argument(
+        "--host",
+        metavar="HOST",
+        default="127.0.0.1",
+        help="where to listen; others than loopback need a token (127.0.0.1)",
+    )
+    command.add_argument("--port", metavar="N", type=port, default=8000, help="0 for a free one (8000)")
+    command.add_argument(
+        "--token",
+        metavar="TOKEN",
+        default="",
+        help="that a browser must bring (HRBENCH_TOKEN, which unlike this is in no list of processes)",
+    )
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:
@@ -299,12 +349,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _command(argv)
     except HrbenchError as error:
-        echo_error(f"hrbench: {error}")
+        echo_error(f"hrbench: {mirror.told(str(error))}")
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: nothing more to print
         return READER_LEFT
     except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
+        place = f": {mirror.told(str(error.filename))}" if error.filename else ""
         echo_error(f"hrbench: {error.strerror or error}{place}")
         return 2
     except KeyboardInterrupt:
@@ -330,5 +380,7 @@ def _command(argv: Sequence[str] | None) -> int:
     except SystemExit:  # --help and --version have printed, the error of a wrong argument is printed
         flush()
         raise
+    if size := getattr(args, "cache_size", ""):
+        os.environ["HRBENCH_CACHE_SIZE"] = str(parse_bytes(size))  # for the processes of the command as well
     module = import_module(f"hrbench.cli.{MODULES.get(args.command, 'commands')}")
     return getattr(module, args.command)(args, TolerantEcho() if args.command == "run" else echo)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from pathlib import Path
 
 from hrbench.cli import listing, metric_listing
 from hrbench.cli.shared import Echo, open_event_display
+from hrbench.core.remote.mirror import local_folder
 from hrbench.errors import UsageError
 
 
 def models(args: Namespace, echo: Echo) -> int:
-    echo(listing.models(args.name, args.task, Path(args.weights)))
+    echo(listing.models(args.name, args.task, local_folder(args.weights)))
     return 0
 
 
@@ -28,7 +28,7 @@ def datasets(args: Namespace, echo: Echo) -> int:
         return check_data(args, echo, lambda: open_event_display(args, echo))
     if args.every:
         raise UsageError("--all is an option of --check: give both")
-    echo(listing.datasets(args.name, Path(args.data)))
+    echo(listing.datasets(args.name, local_folder(args.data)))
     return 0
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrbench import catalog
 from hrbench.cli import listing
-from hrbench.cli.shared import Echo
+from hrbench.cli.shared import Echo, folder_to_write
 from hrbench.cli.text import select_rows
+from hrbench.core.remote import mirror
+from hrbench.core.remote.mirror import local_folder
 from hrbench.core.units import amount, with_unit
 from hrbench.errors import EntryError, HrbenchError, UsageError
 from hrbench.suite.registry import protocol_for
@@ -47,16 +48,21 @@ def _findings(row: DatasetRow, args: Namespace, open_display: OpenDisplay) -> li
     from hrbench.runner.check_dataset import check_dataset
 
     display = open_display()
+
+    def fetched(done: int, total: int) -> None:
+        display(Event("progress", row.name, "fetch", "bytes", done, total))
+
     try:
-        return list(
-            check_dataset(
-                row,
-                Path(args.data),
-                protocol_for(row),
-                every=args.every,
-                progress=lambda done, total: display(Event("progress", row.name, "decode", "images", done, total)),
+        with mirror.telling(fetched):
+            return list(
+                check_dataset(
+                    row,
+                    local_folder(args.data),
+                    protocol_for(row),
+                    every=args.every,
+                    progress=lambda done, total: display(Event("progress", row.name, "decode", "images", done, total)),
+                )
             )
-        )
     finally:
         display.close()
 
@@ -104,7 +110,7 @@ def _fetch_dataset(row: DatasetRow, args: Namespace, echo: Echo, open_display: O
     """
     from hrbench.fetch.data import closed, downloads, fetched, folder_of
 
-    data = Path(args.data)
+    data = folder_to_write("--data", args.data)
     gaps = listing.missing_data(row, data)
     wanted = downloads(row, data)
     if row.draw:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrbench.cli.standard_streams import echo_error
+from hrbench.core.remote.mirror import local_folder
 from hrbench.errors import HrbenchError, InputError
 from hrbench.judge.sides import Side
 from hrbench.report.changed_images import Draw, Pictures
@@ -38,7 +39,7 @@ def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
             from hrbench.runner.remeasure import folders_of
             from hrbench.runner.settings import Settings
 
-            processes = Processes.open(Settings(data=Path(args.data), device="cpu"), folders_of(results))
+            processes = Processes.open(Settings(data=local_folder(args.data), device="cpu"), folders_of(results))
             stack.callback(processes.close)
             display = Bars() if sys.stderr.isatty() else Lines(echo_error)
             stack.callback(display.close)
@@ -46,7 +47,7 @@ def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
             return opened[0]
 
         def draw(first: Result, second: Result, metric: str, images: Sequence[int | str]) -> Pictures:
-            if not Path(args.data).is_dir() and not _has_own_files(second):
+            if not local_folder(args.data).is_dir() and not _has_own_files(second):
                 return Pictures(reason=f"there is no folder {args.data} (--data names the folder of data sets)")
             with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
                 try:

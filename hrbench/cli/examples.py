@@ -42,6 +42,7 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench report runs/pose
   hrbench report runs/ours runs/baseline --out both
   hrbench report runs/pose --table our_table.yaml
+  hrbench report runs/pose --against v1.2        the first screen says how far the best are from a baseline or a run
   hrbench report runs/pose --format json,csv     for programs: every number with all its digits, and the tables
   hrbench report runs/pose --export flat.json    names and numbers of each entry, for W&B, TensorBoard and others""",
     "explain": """examples:
@@ -73,6 +74,11 @@ Exit codes: 0 passed; 1 worse, missing or below a floor; 2 not comparable, or us
   hrbench history 'coco-boxes/*' --format csv
 Baselines and run folders are the truth; what was read is remembered in history.sqlite beside them, and made anew
 if it is deleted.""",
+    "serve": """examples:
+  hrbench serve                               runs/ and reports/baselines at http://127.0.0.1:8000/
+  hrbench serve runs/pose --port 0            one run folder, on a free port
+  HRBENCH_TOKEN=... hrbench serve --host 0.0.0.0    for others, who need the token
+Nothing is written into what is shown. Needs `pip install 'hrbench[serve]'`.""",
     "models": """examples:
   hrbench models
   hrbench models 'pose_hrnet*'

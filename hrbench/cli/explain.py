@@ -7,7 +7,6 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from hrbench.cli.analysis_text import text_of
 from hrbench.cli.shared import Echo
 from hrbench.cli.standard_streams import echo_error
 from hrbench.core import units
+from hrbench.core.remote.mirror import local_folder
 from hrbench.errors import HrbenchError
 from hrbench.judge import baseline
 from hrbench.judge.sides import read_side
@@ -30,7 +30,7 @@ WIDTH = 100
 def explain(args: Namespace, echo: Echo) -> int:
     """0 if anything was explained. Raises the first reason if nothing was."""
     side = read_side(args.run, baseline.FOLDER)
-    data = Path(args.data) if args.data else None
+    data = local_folder(args.data) if args.data else None
     found: dict[str, Explained] = {}
     failed: list[HrbenchError] = []
     for name, result in side.results.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from hrbench.cli.shared import Echo, open_event_display
+from hrbench.cli.shared import Echo, folder_to_write, open_event_display
 from hrbench.cli.text import select_rows
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError, UsageError
@@ -37,7 +37,7 @@ def fetch(args: Namespace, echo: Echo) -> int:
     from hrbench.fetch.download import Unreachable
     from hrbench.fetch.weights import choose
 
-    folder = Path(args.weights)
+    folder = folder_to_write("--weights", args.weights)
     rows = list(select_rows(catalog.variants(), args.name, "model").values())
     published = [row for row in rows if args.source in ("", *row.weights) and row.weights]
     if len(published) < len(rows) > 1:

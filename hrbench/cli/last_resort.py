@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from hrbench.cli.standard_streams import echo_error
+from hrbench.core.remote import scrubbed
 from hrbench.errors import in_words
 from hrbench.version import __version__
 
@@ -42,7 +43,7 @@ def _report(error: Exception, arguments: Sequence[str]) -> str:
     except Exception as second:  # an error of other code may have no text
         trace = f"{type(error).__name__}, whose traceback cannot be written ({type(second).__name__})\n"
     system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    return f"hrbench {__version__}, {system}\nhrbench {' '.join(arguments)}\n\n{trace}"
+    return scrubbed(f"hrbench {__version__}, {system}\nhrbench {' '.join(arguments)}\n\n{trace}")
 
 
 def _written(text: str) -> str:

@@ -10,6 +10,7 @@ from hrbench import catalog
 from hrbench.cli.text import columns, facts, select_rows
 from hrbench.core import plugins
 from hrbench.core.nested_args import as_yaml, is_network
+from hrbench.core.remote import mirror
 from hrbench.core.units import amount, exact, interval, show, size, with_unit
 from hrbench.cost.quantities import described
 from hrbench.errors import HrbenchError, UsageError
@@ -191,10 +192,11 @@ def datasets(pattern: str, data: Path) -> str:
 
 def missing_data(row: DatasetRow, data: Path) -> list[str]:
     """What is missing of a data set on this disk for the default protocol of its task, in sentences."""
+    from hrbench.runner.data_access import dataset_of
     from hrbench.suite.registry import protocol_for  # with all that reads suites: no list of networks needs it
 
     try:
-        return plugins.resolve("hrbench.datasets", row.use)(data, **row.args).missing(protocol_for(row))
+        return [mirror.told(gap) for gap in dataset_of(row, data).missing(protocol_for(row))]
     except HrbenchError as error:
         return [str(error)]
 

@@ -118,11 +118,16 @@ def _shown(quantities: Sequence[Quantity], max_names: int = 4) -> dict[str, str]
     for kind, some in kinds.items():
         parts = [one for one in some if "/" in one.name]
         if len(parts) <= max_names:
-            shown |= {one.name: one.description for one in some}
+            shown |= {one.name: _said(one) for one in some}
         else:
-            shown |= {one.name: one.description for one in some if one not in parts}
+            shown |= {one.name: _said(one) for one in some if one not in parts}
             shown[f"{kind}/... ({len(parts)})"] = parts[0].description
     return shown
+
+
+def _said(one: Quantity) -> str:
+    """What a number is, after what tables call it."""
+    return f"{one.label}: {one.description}" if one.label not in ("", one.name) else one.description
 
 
 def _filled(found: dict[str, str]) -> str:

@@ -22,6 +22,8 @@ from hrbench.errors import MissingError, UsageError
 from hrbench.types import Event, Note, Result
 
 if TYPE_CHECKING:
+    from hrbench.judge.sides import Side
+    from hrbench.report.summary import FirstScreen
     from hrbench.report.write import Written
     from hrbench.runner.settings import Settings
     from hrbench.store.run_folder import RunFolder
@@ -43,7 +45,7 @@ def run(args: Namespace, echo: Echo) -> int:
         display.close()
     report = _write_reports([folder], suite.table, folder.path, echo, keep=True)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
-    echo(summary_text(results, report.leaders, _notes(results), report.page, width))
+    echo(summary_text(results, _told_of(report.first, results), _notes(results), report.page, width))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)
@@ -59,6 +61,15 @@ def _with_executor(settings: Settings, args: Namespace) -> Settings:
         what = "--in-process" if args.in_process else "--rescore"
         raise UsageError(f"{what} runs on this machine alone: leave out --executor {args.executor}")
     return replace(settings, cluster=cluster, worker_memory=args.worker_memory)
+
+
+def _told_of(first: FirstScreen, results: Sequence[Result]) -> FirstScreen:
+    """What the report's first screen says, with counts of these results if its folder holds others besides."""
+    from hrbench.report.summary import counts, missing
+
+    if set(first.entries) == {result.name for result in results}:
+        return first
+    return replace(first, counts=counts(results), missing=tuple(missing(results)))
 
 
 class _ReportLoaded:
@@ -98,11 +109,8 @@ def _notes(results: Sequence[Result]) -> list[str]:
     return [*lines[:MAX_NOTES], *more]
 
 
-def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
-    """Entries that a folder has beside those of its last run, in words."""
-    told = [*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])]
-    entries = amount(len(names), "stored entry", "stored entries")
-    return f"{entries} not of the last run ({', '.join(told)})"
+def _some(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
 
 
 def _write_reports(
@@ -114,35 +122,17 @@ def _write_reports(
     keep: bool = False,
     formats: Sequence[str] = (),
     export: str = "",
+    against: Side | None = None,
 ) -> Written:
     """Writes the report, and returns what was written. export: of the flat dictionaries, "" for none."""
+    from hrbench.report.of_runs import read_runs
     from hrbench.report.write import USUAL, write
 
-    results = [
-        result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
-    ]
-    if not results:
-        raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
-    beside = {} if every else {run.path: names for run in runs if (names := run.unlisted())}
-    left_out = [f"left out: {_not_of_the_run(names)}: hrbench report {path} --all" for path, names in beside.items()]
-    for sentence in left_out:
-        echo(sentence)
-    heads = [run.read_run() for run in runs]
+    stored = read_runs(runs, every, echo)
     if export:
-        _export(results, Path(export), echo)
-    return write(
-        results,
-        out,
-        title=" and ".join(dict.fromkeys(head.title or head.suite for head in heads)),
-        table=table,
-        environments=[run.read_environment() for run in runs],
-        suites=[run.read_text("suite.yaml") for run in runs],
-        options=heads[0].options if len(heads) == 1 else (),
-        commit=heads[0].commit if len(heads) == 1 else "",
-        left_out=left_out,
-        keep=keep,
-        formats=formats or USUAL,
-    )
+        _export(stored.results, Path(export), echo)
+    more = {"keep": keep, "formats": formats or USUAL, "against": against}
+    return write(stored.results, out, table=table, **more, **stored.stated)
 
 
 def _export(results: Sequence[Result], path: Path, echo: Echo) -> None:
@@ -169,8 +159,27 @@ def report(args: Namespace, echo: Echo) -> int:
     table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
     out = Path(args.out) if args.out else runs[0].path
     more = {"formats": checked_formats(args.format) if args.format else (), "export": args.export or ""}
+    more["against"] = _against(args, runs, echo)
     echo(f"report: {_write_reports(runs, table, out, echo, args.all, **more).page}")
     return 0
+
+
+def _against(args: Namespace, runs: Sequence[RunFolder], echo: Echo) -> Side | None:
+    """The run or baseline that --against names. Raises UsageError if it has no entry of these runs."""
+    if not args.against:
+        return None
+    from hrbench.judge.sides import read_side
+
+    side = read_side(args.against, Path(args.baselines))
+    for sentence in side.damaged.values():
+        echo(f"left out: {sentence}")
+    ours = {name for run in runs for name in run.read_run().entries}
+    lacking = sorted(ours - {*side.results})
+    if ours and len(lacking) == len(ours):
+        raise UsageError(f"--against {args.against} has none of the entries; it has {_some([*side.results]) or 'none'}")
+    if lacking:
+        echo(f"--against {args.against} has no result of {_some(lacking)}")
+    return side
 
 
 def _note_empty_tables(table: str, runs: Sequence[RunFolder], echo: Echo, every: bool) -> None:

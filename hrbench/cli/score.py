@@ -8,13 +8,13 @@ import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from hrbench.cli import listing
 from hrbench.cli.profile import assignments
 from hrbench.cli.shared import Echo
 from hrbench.cli.text import select_rows
+from hrbench.core.remote.mirror import local_folder
 from hrbench.errors import InputError, UsageError
 from hrbench.suite.registry import known
 from hrbench.types import Measurement
@@ -29,7 +29,7 @@ def score(args: Namespace, echo: Echo) -> int:
         if len(rows) > 1:
             raise UsageError(f"--dataset {args.dataset!r} matches {', '.join(rows)}: name one")
         row = next(iter(rows.values()))
-        target, options = target_of_dataset(row, Path(args.data), needed=not truth, metric=args.metric)
+        target, options = target_of_dataset(row, local_folder(args.data), needed=not truth, metric=args.metric)
         truth = truth or target
     if not truth:
         raise UsageError("name the ground truth: --gt PATH, or --dataset NAME (hrbench datasets lists them)")

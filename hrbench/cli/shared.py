@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hrbench.core.remote.addresses import local_path, redact
+from hrbench.core.remote.mirror import local_folder
+from hrbench.errors import UsageError
 from hrbench.types import Suite
 
 if TYPE_CHECKING:
@@ -23,7 +26,15 @@ def settings_of(args: Namespace) -> Settings:
 
     names = ("device", "workers", "verify", "offline", "rescore", "in_process", "redo_unstable")
     values = {name: getattr(args, name) for name in names if hasattr(args, name)}
-    return Settings(data=Path(args.data), weights=Path(args.weights), **values)
+    return Settings(data=local_folder(args.data), weights=local_folder(args.weights), **values)
+
+
+def folder_to_write(option: str, value: str) -> Path:
+    """A folder of this disk. Raises UsageError for one in an object store, where nothing is downloaded to."""
+    folder = local_path(value)
+    if folder is None:
+        raise UsageError(f"{option} {redact(value)}: files are downloaded to a folder of this disk; name one")
+    return folder
 
 
 def load_suite_of(args: Namespace) -> Suite:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from hrbench.cli import listing
 from hrbench.cli.text import columns
-from hrbench.types import Result
+from hrbench.core import units
+from hrbench.types import Measurement, Result
 
 if TYPE_CHECKING:
-    from hrbench.report.summary import Leader, Spent
+    from hrbench.report.summary import FirstScreen, Leader, Spent, Unmeasured
 
 WIDTH, NARROWEST = 100, 72
 MAX_MISSING = 8
@@ -23,29 +24,30 @@ MAX_MISSING = 8
 
 
 def summary_text(
-    results: Sequence[Result], leaders: Sequence[Leader], notes: Sequence[str], page: Path, width: int = WIDTH
+    results: Sequence[Result], first: FirstScreen, notes: Sequence[str], page: Path, width: int = WIDTH
 ) -> str:
     """The whole text.
 
-    leaders: what the first screen of the report says.
+    first: what the first screen of the report says.
     notes: a line for each.
     page: the report.
     width: of a line, in characters; at least `NARROWEST` are taken.
     """
-    from hrbench.report.summary import counts
-
+    leaders = first.leaders
     width = max(NARROWEST, min(width, WIDTH))
     blocks = ["", _entries(results, width)]
     more = any(leader.published or leader.change for leader in leaders)
     if more or sum(bool(result.scores) for result in results) > len(leaders):
-        blocks += ["", _best(leaders, width)]
+        blocks += ["", _best(first, width)]
+    if changes := _changes(first, page):
+        blocks += ["", *(_wrapped(change, width) for change in changes)]
     if signs := _signs(results, leaders):
         blocks += ["", *(_wrapped(sign, width) for sign in signs)]
-    if told := _missing(results, width):
+    if told := _missing(first.missing, results, width):
         blocks += ["", *told]
     if notes:
         blocks += ["", *(_wrapped(note, width) for note in notes)]
-    return "\n".join([*blocks, "", counts(results), f"report: {page}"])
+    return "\n".join([*blocks, "", first.counts, f"report: {page}"])
 
 
 def shortened(text: str, width: int) -> str:
@@ -77,20 +79,31 @@ def _entries(results: Sequence[Result], width: int) -> str:
     """A line for each entry: its first score with its interval, what a pass takes, and how many operations it is."""
     from hrbench.report.summary import spent
 
-    rows = [["entry", "score", "points", "95 % interval", "p50 ms", "GMACs", ""]]
-    for result in results:
-        first = next((score for score in result.scores if score.value is not None), None)
+    firsts = [next((score for score in result.scores if score.value is not None), None) for result in results]
+    found = {units.NAMES[one.quantity.unit] for one in firsts if one is not None}
+    unit = next(iter(found)) if len(found) == 1 else "" if found else "points"
+    rows = [["entry", "score", unit or "value", "95 % interval", "p50 ms", "GMACs", ""]]
+    for result, first in zip(results, firsts, strict=True):
         costs = [_starred(spent(result, "latency")), _starred(spent(result, "macs"))]
         if first is None or first.value is None:
             rows.append([result.name, "", "-", "", *costs, _status(result)])
             continue
         points = listing.show(first.value, first.quantity.unit)
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
-        rows.append([result.name, first.quantity.label, points, ends, *costs, _limited(result)])
+        rows.append([result.name, _named(first, result, not unit), points, ends, *costs, _limited(result)])
     kept = [i for i in range(7) if i < 4 or any(row[i] for row in rows[1:])]
     return _fitted(
         [[row[i] for i in kept] for row in rows], [0], [i for i, k in enumerate(kept) if k in (2, 4, 5)], width
     )
+
+
+def _named(score: Measurement, result: Result, with_unit: bool) -> str:
+    """What a score is called: by its label, with its metric where another metric of the entry has that, too."""
+    quantity = score.quantity
+    label = quantity.label or quantity.name
+    alike = any(one.quantity.label == quantity.label and one.metric != score.metric for one in result.scores)
+    unit = f"({units.NAMES[quantity.unit]})" if with_unit and units.NAMES[quantity.unit] else ""
+    return " ".join(filter(None, [score.metric if alike else "", label, unit]))
 
 
 def _starred(cost: Spent) -> str:
@@ -114,31 +127,47 @@ def _status(result: Result) -> str:
     return "no score" if result.status == "done" else result.status.replace("_", " ")
 
 
-def _best(leaders: Sequence[Leader], width: int) -> str:
+def _best(first: FirstScreen, width: int) -> str:
     """A line for each task and data set."""
+    leaders = first.leaders
     titles = [one.subject.partition(", ")[2] for one in leaders]
     told = len({*titles}) == len(titles) and all(titles)  # then the task says nothing more
     rows = [
         [
             "data set" if told else "task, data set",
             "best",
-            "score",
+            f"score ({first.unit})" if first.unit else "score",
             "95 % interval",
             "p50 ms",
             "GMACs",
             "publ.",
             "Δ",
-            "last",
+            "change",
         ]
     ]
     for one, title in zip(leaders, titles, strict=True):
-        score = " ".join(filter(None, [one.score, one.value]))
+        score = " ".join(filter(None, [first.scored(one), one.value]))
         network = one.network or one.reason
         costs = [_starred(one.latency), one.macs.text, one.published, one.difference, one.change]
         rows.append([title if told else one.subject, network, score, one.interval, *costs])
     kept = [i for i in range(9) if i < 4 or any(row[i] for row in rows[1:])]
     right = [i for i, k in enumerate(kept) if k > 3]
     return _fitted([[row[i] for i in kept] for row in rows], [0, 1], right, width)
+
+
+def _changes(first: FirstScreen, page: Path) -> list[str]:
+    """How far the best are from what they are held against; where that is nothing, how to name something."""
+    if not any(one.score for one in first.leaders):
+        return []
+    than = f"against {first.against}" if first.against else "against the last run"
+    if not first.any_change:
+        return [f"{than}: - (hrbench report {page.parent} --against RUN|BASELINE)"]
+    told = []
+    for one in first.leaders:
+        if one.change:
+            ends = " ".join(filter(None, [one.change, one.change_interval]))
+            told.append(f"{than}: {one.subject}: {one.score.rpartition(' ')[0]} {ends}: {one.verdict}")
+    return told
 
 
 def _signs(results: Sequence[Result], leaders: Sequence[Leader]) -> list[str]:
@@ -151,12 +180,9 @@ def _signs(results: Sequence[Result], leaders: Sequence[Leader]) -> list[str]:
     return told
 
 
-def _missing(results: Sequence[Result], width: int) -> list[str]:
+def _missing(every: Sequence[Unmeasured], results: Sequence[Result], width: int) -> list[str]:
     """What is missing or failed, and how to get it; what is to be submitted to a server, and where it lies."""
-    from hrbench.report.summary import missing
-
     lines = []
-    every = missing(results)
     for one in every[:MAX_MISSING]:
         names = f"{', '.join(one.entries[:3])}{', ...' if len(one.entries) > 3 else ''}"
         lines.append(_wrapped(f"missing: {names}: {one.reason}", width))

@@ -14,6 +14,7 @@ typographic one (−) in text and ASCII in CSV.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 
 from hrbench.types import Unit
@@ -197,6 +198,15 @@ def amount(count: int, noun: str, plural: str = "") -> str:
     ('1 entry', '1,250 images')
     """
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Names after commas, and how many there are beside the first of them.
+
+    >>> listed(["a", "b", "c"], 2), listed(["a", "b"], 2)
+    ('a, b, and 1 more', 'a, b')
+    """
+    return ", ".join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
 
 
 def date(text: str, clock: bool = False) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hrbench.core.digests import sha256
+from hrbench.core.remote import mirror
 from hrbench.formats.paths import Paths, windows_names
 
 
@@ -56,6 +57,7 @@ def digest_of(files: Sequence[Path], images: Mapping[str, int | None]) -> str:
     Paths are not part of it, so the same data in another folder have the same digest.
     """
     whole = hashlib.sha256()
+    mirror.present(files)
     for path in files:
         whole.update(bytes.fromhex(sha256(path)))
     for name in sorted(images):

@@ -139,6 +139,17 @@ def history(
     found = folders(runs, baselines)
     if not found:
         raise MissingError(f"neither a baseline in {baselines} nor a run folder in {runs}: hrbench run SUITE makes one")
+    return history_of(found, quantity, only, index, on_read)
+
+
+def history_of(
+    found: Sequence[Path],
+    quantity: str = "",
+    only: str = "",
+    index: Index | None = None,
+    on_read: OnRead | None = None,
+) -> History:
+    """As `history`, over these baselines and run folders."""
     read = _read(found, index or Index(None), on_read)
     ordered = _by_time(_once(read))
     releases = {

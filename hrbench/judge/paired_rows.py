@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,13 @@ from hrbench.statistics import paired, proportions
 from hrbench.statistics.bootstrap import VERSION
 from hrbench.types import ByImage, Result
 
-Interval = tuple[float, float]
+
+class Interval(NamedTuple):
+    """The 95 % interval of a difference, in the unit of the number, and how many images it was paired over."""
+
+    low: float
+    high: float
+    images: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +84,14 @@ class PairedRows:
             return None
         if one.truth is not None and other.truth is not None and not np.array_equal(one.truth, other.truth):
             return None
+        if state_digest(first, metric) == state_digest(second, metric):
+            return Interval(0.0, 0.0, len(one.images))
         if one.right is not None and other.right is not None:
             gained, lost = int((other.right & ~one.right).sum()), int((one.right & ~other.right).sum())
-            return proportions.score_interval(gained, lost, len(one.right))
+            return Interval(*proportions.score_interval(gained, lost, len(one.right)), len(one.right))
         if one.replicates is None or other.replicates is None:
             return None
-        return paired.interval(other.replicates - one.replicates)
+        return Interval(*paired.interval(other.replicates - one.replicates), len(one.images))
 
     def _of(self, result: Result, metric: str, number: str) -> _Judged | None:
         key = (state_digest(result, metric), metric, number)

@@ -109,6 +109,7 @@ class RowValues:
     units: images or groups that were resampled; rounds of times measured in turns.
     replicates: of the bootstrap.
     rule: "file:line" of the rule that decided the tier, or "default".
+    label: what people read in place of METRIC/QUANTITY: "PCKh@0.5 mean".
     """
 
     entry: str
@@ -141,6 +142,7 @@ class RowValues:
     quiet: tuple[float, float] | None
     units: int
     replicates: int
+    label: str
 
 
 def change(row: Row) -> tuple[float, tuple[float, float] | None] | None:
@@ -193,4 +195,5 @@ def row_values(row: Row) -> RowValues:
         evidence.quiet,
         evidence.units,
         evidence.replicates,
+        quantity.label or quantity.name,
     )

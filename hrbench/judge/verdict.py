@@ -122,6 +122,27 @@ def judge(
     ]
 
 
+def by_interval(evidence: Evidence) -> Verdict:
+    """The verdict on one accuracy by itself, from its interval, under the default margin: for tables, which keep no p.
+
+    evidence: compared, with `difference`, `interval` and `units`. Of equal predictions the interval is (0, 0).
+
+    A release's rows are judged together, where a regression must hold after Holm: `judge`.
+    """
+    assert evidence.interval is not None and evidence.difference is not None
+    low, high = evidence.interval
+    margin = margin_of(evidence, default_margin(evidence))
+    if low == high:
+        return _exact(evidence.difference, margin)
+    if evidence.units < TOO_FEW_IMAGES:
+        return "cannot tell"
+    if high < -margin:
+        return "regressed"
+    if low > -margin:
+        return "improved" if low > margin else "unchanged" if high < margin else "not worse"
+    return "cannot tell"
+
+
 def discoveries(judged: Sequence[Judgement]) -> list[bool]:
     """Which of many rows, such as classes, are worse by more than their margin, by Benjamini and Hochberg at 5 %.
 

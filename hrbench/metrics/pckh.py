@@ -3,7 +3,7 @@
 A joint is right when its distance to the annotation is at most threshold x 0.6 x the diagonal of the head box. Pelvis
 and thorax are left out. "Head" is joint 9 alone; pairs are the mean of left and right; Mean weights the 14 joints by
 how often each is visible. The official code takes its "Mean@0.1" at index 11 of a 0.01 grid, which is 0.11:
-here it is named Mean@0.11, and the exact Mean@0.10 is another number. Source: `evaluate` in lib/dataset/mpii.py of
+here it is named PCKh@0.11, and the exact PCKh@0.10 is another number. Source: `evaluate` in lib/dataset/mpii.py of
 https://github.com/leoxiaobin/deep-high-resolution-net.pytorch, percentages equal to the last bit.
 
 State, rows by person (N): `person` (N,) int64, row in the official order; `image` (N,) its image's name, or its row
@@ -66,7 +66,7 @@ def _quantities() -> tuple[Quantity, ...]:
     parts = [
         Quantity(
             f"pckh@0.5/{part.lower()}",
-            part,
+            f"PCKh@0.5 {part.lower()}",
             "fraction",
             "higher",
             f"Share of {part.lower()} joints " + rule.format(0.5),
@@ -77,9 +77,9 @@ def _quantities() -> tuple[Quantity, ...]:
     note = ' The official code prints this as "Mean@0.1".'
     return (
         *parts,
-        Quantity("pckh@0.5/mean", "Mean", "fraction", "higher", mean + rule.format(0.5)),
-        Quantity("pckh@0.11/mean", "Mean@0.11", "fraction", "higher", mean + rule.format(0.11) + note),
-        Quantity("pckh@0.10/mean", "Mean@0.10", "fraction", "higher", mean + rule.format("exactly 0.10")),
+        Quantity("pckh@0.5/mean", "PCKh@0.5 mean", "fraction", "higher", mean + rule.format(0.5)),
+        Quantity("pckh@0.11/mean", "PCKh@0.11 mean", "fraction", "higher", mean + rule.format(0.11) + note),
+        Quantity("pckh@0.10/mean", "PCKh@0.10 mean", "fraction", "higher", mean + rule.format("exactly 0.10")),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hrbench import catalog
 from hrbench.core.nested_args import faults, is_network, merge_defaults
 from hrbench.core.plugins import OFFERED, model_ref, resolve
+from hrbench.core.remote.mirror import local_folder
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
 from hrbench.models.weights.sources import OWN_WEIGHTS, SINGLE_FILE_SOURCES, WeightsFile, find_weights
@@ -107,7 +108,7 @@ def _requested_weights(
     if isinstance(weights, str) and text not in model.weights and not any(mark in text for mark in "./\\~"):
         hint = suggestion(text, model.weights)
         raise UsageError(f"{model.name} has no weights source {text!r}; {hint} (a file is written with its ending)")
-    found = find_weights(model, text, Path(folder or os.environ.get("HRBENCH_WEIGHTS") or "weights"))
+    found = find_weights(model, text, local_folder(folder or os.environ.get("HRBENCH_WEIGHTS") or "weights"))
     if isinstance(found, Missing):
         raise MissingError(str(found))
     return found

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hrbench.core import units
-from hrbench.types import Analysis, AnalysisMatrix, AnalysisTable
+from hrbench.types import Analysis, AnalysisMatrix, AnalysisSection, AnalysisTable
 
 TENS = 0.1
 """From this fraction on (10 points), one decimal tells enough; a column of smaller ones has two."""
@@ -107,6 +107,15 @@ def confusions(matrix: AnalysisMatrix, most: int) -> list[Confusion]:
         for row, column in pairs
         for share in [float(counts[row, column] / totals[row])]
     ]
+
+
+def is_told_by_pairs(section: AnalysisSection, analysis: Analysis, most: int) -> bool:
+    """Whether a section is a matrix too large to be shown whole, whose pairs a table of the analysis has already.
+
+    most: columns of a matrix that is shown whole.
+    """
+    paired = any(one.key == "confusions" for one in analysis.sections)
+    return isinstance(section, AnalysisMatrix) and len(section.columns) > most and paired
 
 
 _HARM = ("dap", "cost", "gained", "lost", "error", "confus")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hrbench.core.plugins import resolve
-from hrbench.core.units import NAMES, amount
+from hrbench.core.units import NAMES, amount, listed
 from hrbench.cost.quantities import described, is_per_batch
 from hrbench.report.layout import ColumnLayout, Layout, Part, PublishedLayout, TableLayout, layout_names, read_layout
 from hrbench.report.published import Rows, cost_rows
@@ -53,7 +53,7 @@ def unshown(results: Sequence[Result], layout: Layout) -> list[str]:
     left = [result.name for result in results if not any(matches(result, table) for table in layout.tables)]
     if not left:
         return []
-    named = ", ".join([*left[:_NAMED], *([f"and {len(left) - _NAMED} more"] if len(left) > _NAMED else [])])
+    named = listed(left, _NAMED)
     whose = amount(len(left), "entry", "entries")
     return [f"left out: {whose} that no table of {layout.name} shows ({named}): `rest: true` in it shows them"]
 

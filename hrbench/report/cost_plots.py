@@ -73,7 +73,7 @@ def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
         for axis in _axes([results[row.result] for row in table.rows if row.result is not None]):
             points, better = _points(table, index, results, axis)
             if len(points) > 1:
-                y_label = f"{column.heading} ({column.unit})" if column.unit else column.heading
+                y_label = column.measure
                 art = accuracy_against_cost(points, f"{table.name}-{axis.name}", axis.label, y_label, better)
                 drawings.append((axis.label, art))
         beside = intervals.get(table.name)
@@ -174,7 +174,7 @@ def _point(
     label = f"{row.called} {size}".rstrip()
     facts = [label, units.with_unit(cost.value or 0.0, cost.quantity.unit, own=described(cost.quantity).divisor)]
     if values:
-        facts.append(f"{table.columns[index].heading} {row.cells[index].text}")
+        facts.append(f"{table.columns[index].alone} {row.cells[index].text}")
     disturbed = unstable_text(cost)
     facts += [disturbed] if disturbed else []
     if interval:

@@ -23,7 +23,7 @@ from hrbench.core.files import write_whole
 from hrbench.core.plugins import installed_version
 from hrbench.core.resources import shared
 from hrbench.errors import HrbenchError
-from hrbench.report.summary import Leader
+from hrbench.report.summary import FirstScreen
 from hrbench.store.analyses import FILE as ANALYSIS
 from hrbench.store.side_by_side import FOLDER, INDEX
 from hrbench.types import Result
@@ -35,16 +35,17 @@ _CODE = (".py", ".j2", ".css", ".js", ".ttf")
 
 
 def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
-    """Digest of what a report is made of.
+    """Digest of what a report is made of. The same for a run folder that was moved, or is named another way.
 
     results: stored ones, each with its `folder`.
     stated: all else that the caller decides; its texts count.
     """
+    runs = list(dict.fromkeys(map(_run, results)))
     return digest(
         {
-            "results": [_of_result(result) for result in results],
+            "results": [[runs.index(_run(result)), *_of_result(result)] for result in results],
             "stated": [repr(each) for each in stated],
-            "pictures": _facts({Path(result.folder).parents[1] / FOLDER / INDEX for result in results}),
+            "pictures": [_facts_below(run, [run / FOLDER / INDEX]) for run in runs],
             "published": _facts(shared("reports/published").glob("*.yaml")),
             "code": _facts(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE),
             "versions": [__version__, *(installed_version(name) for name in ("jinja2", "numpy"))],
@@ -52,7 +53,7 @@ def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
     )
 
 
-def leaders_of(folder: Path, key: str) -> tuple[Leader, ...] | None:
+def first_screen_of(folder: Path, key: str) -> FirstScreen | None:
     """What the first screen of the report in a folder says; None unless the report has this key, and each of its files
     is as it was written."""
     try:
@@ -61,21 +62,20 @@ def leaders_of(folder: Path, key: str) -> tuple[Leader, ...] | None:
         if noted["key"] != key or not names or any(name.is_absolute() or ".." in name.parts for name in names):
             return None
         if noted["files"] == _facts_below(folder, [folder / name for name in names]):
-            return tuple(msgspec.convert(noted["leaders"], list[Leader]))
+            return msgspec.convert(noted["first"], FirstScreen)
     except (OSError, ValueError, KeyError, TypeError):  # msgspec's error is a ValueError
         pass
     return None
 
 
-def note(folder: Path, key: str, written: Sequence[Path], leaders: Sequence[Leader]) -> None:
+def note(folder: Path, key: str, written: Sequence[Path], first: FirstScreen) -> None:
     """Notes the key of a report that was written just now. A folder that cannot be written has it written again.
 
     folder: of the report.
     written: its files, those of its figures too.
-    leaders: what its first screen says.
+    first: what its first screen says.
     """
-    said = [asdict(each) for each in leaders]
-    text = json.dumps({"key": key, "files": _facts_below(folder, written), "leaders": said})
+    text = json.dumps({"key": key, "files": _facts_below(folder, written), "first": asdict(first)})
     with contextlib.suppress(HrbenchError):
         write_whole(folder / FILE, lambda stream: stream.write(text.encode()))
 
@@ -90,7 +90,12 @@ def _of_result(result: Result) -> list[Any]:
     beside = [*(drawing.file for drawing in result.drawings), *([result.log] if result.log else [])]
     beside += [ANALYSIS] if ANALYSIS in result.files else []
     past = sorted(path.name for path in folder.parents[1].glob(f"superseded/{escape(folder.name)}.*"))
-    return [result.folder, sha256(folder / "result.json"), _facts(folder / name for name in beside), past]
+    files = _facts_below(folder, [folder / name for name in beside])
+    return [folder.name, sha256(folder / "result.json"), files, past]
+
+
+def _run(result: Result) -> Path:
+    return Path(result.folder).parents[1]
 
 
 def _facts(paths: Iterable[Path]) -> list[list[Any]]:

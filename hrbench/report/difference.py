@@ -69,7 +69,9 @@ def margin_text(row: Row) -> str:
         return f"{units.significant(100 * math.expm1(margin))} %"
     if quantity.unit == "fraction":
         return f"{100 * margin:.2f}"
-    return f"{margin:,.15g}"
+    if quantity.unit in ("count", "operations"):
+        return f"{margin:,.15g}"
+    return f"{units.significant(margin)} {units.NAMES[quantity.unit]}".rstrip()
 
 
 def verdict_text(row: Row) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from hrbench.core import units
 from hrbench.core.shown_text import shown
 from hrbench.errors import HrbenchError
-from hrbench.report.analysis_view import bars, chosen, confusions, heading, headline, texts
+from hrbench.report.analysis_view import bars, chosen, confusions, heading, headline, is_told_by_pairs, texts
 from hrbench.report.axes import linear_ticks
 from hrbench.store.analyses import analyses_of
 from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable, Result
@@ -123,6 +123,8 @@ def explanations(results: Sequence[Result], labels: Sequence[str]) -> Explanatio
 def _entry(label: str, analysis: Analysis, known: dict[Definition, int]) -> ExplainedEntry:
     parts = []
     for one in analysis.sections:
+        if is_told_by_pairs(one, analysis, MATRIX):
+            continue
         about = Definition(analysis.metric, one.title, one.definition, one.source)
         parts.append(_part(one, known.setdefault(about, len(known))))
     return ExplainedEntry(label, analysis.metric, headline(analysis), parts=tuple(parts))

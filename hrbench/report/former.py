@@ -1,4 +1,4 @@
-"""What a result took the place of: the former result of the same entry in its run folder, and what differs."""
+"""What a result is held against: the former result of its entry, in its run folder or in one that was named."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from hrbench.core import units
 from hrbench.judge.comparability import basis_differences, changes
+from hrbench.judge.evidence import Evidence
+from hrbench.judge.sides import Side
+from hrbench.judge.verdict import Verdict, by_interval
 from hrbench.report.table_cells import find_measurement
 from hrbench.report.ties import PairedInterval
 from hrbench.store.run_folder import RunFolder
@@ -25,6 +29,8 @@ class Replaced:
     value: that of the former result; None if it has none.
     comparable: whether both were measured on the same data, under the same protocol.
     interval: 95 %, of the present minus the former value, paired over images; None if it is not known.
+    images: that it was paired over.
+    source: the run or baseline that the former result is of, as it was named; "" for one that was replaced.
     """
 
     since: str
@@ -33,6 +39,8 @@ class Replaced:
     value: float | None
     comparable: bool
     interval: tuple[float, float] | None = None
+    images: int = 0
+    source: str = ""
 
     @property
     def change(self) -> float | None:
@@ -47,22 +55,70 @@ class Replaced:
             return ""
         return "≠" if self.change is None else units.signed(self.change, self.score.quantity.unit)
 
+    def interval_text(self) -> str:
+        """The interval of the change, "" if it is not known."""
+        if self.interval is None or self.score is None:
+            return ""
+        return f"[{', '.join(units.signed(end, self.score.quantity.unit) for end in self.interval)}]"
+
+    def verdict(self) -> Verdict | Literal[""]:
+        """What a judge says of the change by itself; "cannot tell" too if nobody knows its interval, "" without one."""
+        if self.score is None or self.value is None:
+            return ""
+        if self.change is None:
+            return "not comparable"
+        if self.interval is None:
+            return "cannot tell"
+        lower, (low, high) = self.score.quantity.better == "lower", self.interval
+        name, quantity = self.score.metric, self.score.quantity
+        return by_interval(
+            Evidence(
+                "",
+                "",
+                name,
+                quantity,
+                first=self.value,
+                second=self.score.value,
+                difference=-self.change if lower else self.change,
+                interval=(-high, -low) if lower else (low, high),
+                units=self.images,
+            )
+        )
+
     def sentence(self) -> str:
-        """Since when, from what to what, and what differs."""
-        told = [f"replaces the result of {units.date(self.since, clock=True)}" if self.since else "replaces a result"]
+        """Since when, from what to what, what a judge says, and what differs."""
+        told = [f"{f'against {self.source}, ' if self.source else 'replaces '}{self._former()}"]
         if self.score is not None and self.score.value is not None and self.value is not None:
             unit, label = self.score.quantity.unit, self.score.quantity.label or self.score.quantity.name
             told.append(f"{label} {units.show(self.value, unit)} before, {units.show(self.score.value, unit)} now")
         if self.interval is not None and self.score is not None:
             ends = [units.signed(end, self.score.quantity.unit) for end in self.interval]
-            told.append(f"95 % interval of the paired difference {ends[0]} to {ends[1]}")
+            told.append(f"95 % interval of the paired difference {ends[0]} to {ends[1]}: {self.verdict()}")
         told.append(f"changed: {', '.join(self.differs)}" if self.differs else "nothing that is recorded was changed")
         return "; ".join(told)
 
+    def _former(self) -> str:
+        if self.since:
+            return f"the result of {units.date(self.since, clock=True)}"
+        return "its result" if self.source else "a result"
 
-def former_results(results: Sequence[Result]) -> list[Result | None]:
-    """Of each stored result the former one of its entry that has an accuracy; None if there is none."""
-    return [_former(result) for result in results]
+
+def name_of(side: Side | None) -> str:
+    """What a page calls a run or baseline that was named: no absolute path; "" for none."""
+    if side is None:
+        return ""
+    return Path(side.name).name if Path(side.name).is_absolute() else side.name
+
+
+def former_results(results: Sequence[Result], against: Side | None = None) -> list[Result | None]:
+    """Of each stored result the former one of its entry that has an accuracy; None if there is none.
+
+    against: where it is looked for; None for what each result replaced in its folder.
+    """
+    if against is None:
+        return [_former(result) for result in results]
+    found = [against.results.get(result.name) for result in results]
+    return [one if one is not None and one.scores else None for one in found]
 
 
 def _former(result: Result) -> Result | None:
@@ -72,8 +128,12 @@ def _former(result: Result) -> Result | None:
     return RunFolder(folder.parents[1]).former(folder.name)
 
 
-def replaced(result: Result, former: Result, paired: PairedInterval | None = None) -> Replaced:
-    """What became of a former result."""
+def replaced(result: Result, former: Result, paired: PairedInterval | None = None, source: str = "") -> Replaced:
+    """What became of a former result.
+
+    paired: computes the interval of the difference.
+    source: the run or baseline that the former result is of; "" for one that was replaced.
+    """
     score = next((one for one in result.scores if one.value is not None), None)
     old = find_measurement(former.scores, score.quantity.name, metric=score.metric) if score is not None else None
     basis = basis_differences(former, result, old, score) if score is not None and old is not None else []
@@ -86,7 +146,9 @@ def replaced(result: Result, former: Result, paired: PairedInterval | None = Non
         score,
         None if old is None else old.value,
         score is not None and old is not None and not basis,
-        interval,
+        None if interval is None else (interval[0], interval[1]),
+        0 if interval is None else interval[2],
+        source,
     )
 
 

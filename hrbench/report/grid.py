@@ -22,6 +22,8 @@ class Column:
     unit: as shown ("points", "M", ...; "" for text).
     description: for a tooltip.
     cost: whether it shows a cost.
+    label: what the quantity is called where no table stands around it, "PCKh@0.5 mean"; "" for as the heading.
+    machine: METRIC/NAME of a score, the name of a cost: what policies, layouts and files call it.
     """
 
     key: str
@@ -33,6 +35,23 @@ class Column:
     better: Better = "neither"
     description: str = ""
     cost: bool = False
+    label: str = ""
+    machine: str = ""
+
+    @property
+    def alone(self) -> str:
+        """What its quantity is called where no table stands around it: "PCKh@0.5 mean", "Box AP"."""
+        return self.label or self.heading
+
+    @property
+    def measure(self) -> str:
+        """The same with its unit, as an axis has it: "PCKh@0.5 mean (points)"."""
+        return f"{self.alone} ({self.unit})" if self.unit and not self.says_unit else self.alone
+
+    @property
+    def says_unit(self) -> bool:
+        """Whether its heading, or that of its group, has the unit already; that of a cost always has."""
+        return self.cost or any(f"({self.unit})" in text for text in (self.heading, self.group, self.label))
 
     @property
     def full_label(self) -> str:

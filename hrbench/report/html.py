@@ -33,7 +33,7 @@ from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.scene import Artwork
 from hrbench.report.scene_svg import inline
-from hrbench.report.summary import Leader, counts, headline, missing
+from hrbench.report.summary import FirstScreen, headline
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
 from hrbench.report.table_headings import headings, narrow_headings, narrow_order
@@ -81,7 +81,7 @@ def render_html(
     drawn: FigureSet | None = None,
     with_files: bool = False,
     replaced: Sequence[Replaced | None] = (),
-    leaders: Sequence[Leader] | None = None,
+    first: FirstScreen | None = None,
     texts: Mapping[str, str] | None = None,
     pictures: Gallery | None = None,
 ) -> str:
@@ -101,7 +101,7 @@ def render_html(
     drawn: the figures of these tables; drawn if None.
     with_files: whether the files of the figures lie beside the page, which then leads to them.
     replaced: of each result what it took the place of; () for nothing.
-    leaders: what the first screen says of each task and data set; found if None.
+    first: what the first screen says; found if None.
     texts: ending of a file -> the same tables in that format; rendered if None.
     pictures: of these results; by default all of them, within the page.
     """
@@ -118,8 +118,7 @@ def render_html(
     pictures = gallery(results, labels, folder_of) if pictures is None else pictures
     return template.render(
         title=title or layout.title or "Results",
-        leaders=summary.leaders(results, tables, replaced) if leaders is None else leaders,
-        counts=counts(results),
+        first=summary.first_screen(results, tables, replaced) if first is None else first,
         all_miniatures=all_miniatures,
         made_by=[
             *machines.dates_and_devices(environment),
@@ -131,7 +130,6 @@ def render_html(
         plots=drawn.plots,
         gallery=pictures,
         explained=explanations(results, labels),
-        missing=missing(results),
         strips=drawn.strips,
         latencies=drawn.latencies,
         throughputs=drawn.throughputs,
@@ -267,7 +265,7 @@ def _entry(
         "data set": (entry.dataset.title or entry.dataset.name) if entry.dataset else "none: costs only",
         "protocol": protocol_text(entry.protocol) if entry.protocol or entry.predictions else "",
         "limited to": f"{result.limited} images" if result.limited is not None else "",
-        "replaced": "" if before is None else before.sentence(),
+        "former result": "" if before is None else before.sentence(),
         "notes": "; ".join(map(str, dict.fromkeys(result.notes))),
         "prediction key": result.prediction_key or "",
         "score key": result.score_key or "",

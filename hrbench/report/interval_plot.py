@@ -58,7 +58,7 @@ def interval_plots(tables: Sequence[Table]) -> list[IntervalPlot]:
         sign = -1 if column.better == "lower" else 1
         best = sorted(range(len(every)), key=lambda place: (-sign * every[place].value, place))[:MOST_ROWS]
         rows = [every[place] for place in sorted(best)]
-        score = f"{column.heading} ({column.unit})" if column.unit else column.heading
+        score = column.measure
         axis = f"{score}, all {common}" if common else score
         art = artwork(f"{table.name}-intervals", lambda form, rows=rows, axis=axis: _scene(form, rows, axis))
         published = any(row.published is not None for row in rows)

@@ -16,10 +16,13 @@ from hrbench.core.shown_text import shown
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def environment() -> Environment:
-    """A new environment of templates: texts are cleaned (`shown`) and escaped; one that is not given is an error."""
+def environment(*folders: Path) -> Environment:
+    """A new environment of templates: texts are cleaned (`shown`) and escaped; one that is not given is an error.
+
+    folders: of further templates.
+    """
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES, *folders]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -33,10 +36,12 @@ def text_of(name: str) -> Markup:
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
-def policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> Markup:
+def policy(styles: Sequence[str], scripts: Sequence[str] = (), forms: bool = False) -> Markup:
     """The Content-Security-Policy of a page, for its `<meta>` element: it runs what it was written with.
 
-    styles, scripts: texts of its `<style>` and `<script>` elements, each to the letter.
+    styles: texts of its `<style>` elements, each to the letter.
+    scripts: the same of its `<script>` elements.
+    forms: whether it may send forms to where it came from.
 
     Nothing else is run: no other script, no handler or style in an attribute. Nothing is loaded but pictures that
     lie in the page itself or beside it. A page has no address of its own when it is opened from a disk, where a browser
@@ -48,7 +53,7 @@ def policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> Markup:
         "script-src": [_hash(text) for text in scripts] or ["'none'"],
         "img-src": ["'self'", "data:"],
         "base-uri": ["'none'"],
-        "form-action": ["'none'"],
+        "form-action": ["'self'" if forms else "'none'"],
     }
     return Markup("; ".join(f"{name} {' '.join(values)}" for name, values in rules.items()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ MOST_LABELS = 60  # beside points: more cannot be read, and tooltips have all
 _LONGEST = 0.42  # of the width of the frame
 _FAR_X, _FAR_Y = (9.0, 26.0, 48.0, 80.0), tuple(9.0 * step for step in range(13))
 _FARTHEST = 110.0
+_LINES = 3  # of a long label
+_HIGH = 1.16  # of a line, in sizes of its letters
 _TRIED = 40  # free places that are tried for a line that passes no other point
 _SAMPLES = np.linspace(0.0, 1.0, 12)[:, None]
 """Of a line from a point to its label, to see what it passes."""
@@ -84,12 +86,17 @@ def label_points(area: Area, points: Sequence[Point], others: Sequence[Position]
     size, longest = area.format.small, _LONGEST * (area.box[2] - area.box[0])
     waiting = [one for one in chosen if one.height is not None and told[id(one)]]
     waiting.sort(key=lambda one: (not one.front, -(one.height or -math.inf), one.x))
+    whole = {point: broken(text, size, longest) for point, text in told.items()}
     for attempt in _ATTEMPTS:
         for point in tuple(waiting):
-            start, label = area(point.x, point.height or 0.0), shortened(told[id(point)], size, longest)
+            start, label = area(point.x, point.height or 0.0), whole[id(point)]
+            if attempt.in_one_line:
+                if len(label) == 1:
+                    continue
+                label = (shortened(told[id(point)], size, longest),)
             avoided = firm if attempt.over_intervals else taken
             passed = _markers(area, points) if attempt.under_labels else words
-            place = _place(start, width(label, size), size, _Room(area.box, avoided, passed), attempt.far)
+            place = _place(start, label, size, _Room(area.box, avoided, passed), attempt.far)
             if place is None:
                 continue
             waiting.remove(point)
@@ -99,22 +106,47 @@ def label_points(area: Area, points: Sequence[Point], others: Sequence[Position]
                 along = _along(*place.leader)
                 new = np.vstack([new, np.hstack([along - 0.4, along + 0.4])])
             taken, firm, words = np.vstack([taken, new]), np.vstack([firm, new]), np.vstack([words, place.box])
-            texts.append(_words(place, label, size))
+            texts += _words(place, label, size)
     return [*lines, *texts]
+
+
+def broken(text: str, size: float, most: float) -> tuple[str, ...]:
+    """A text in at most `_LINES` lines within so many points each: after the network's name, then between words. What
+    has no room there is shortened.
+
+    >>> broken("HRNetV2 · hrnet v1, scales 0.75/1/1.25, flip yes", 10, 140)
+    ('HRNetV2', 'hrnet v1, scales', '0.75/1/1.25, flip yes')
+    >>> broken("HRNetV2", 10, 140)
+    ('HRNetV2',)
+    """
+    if width(text, size) <= most:
+        return (text,)
+    name, dot, rest = text.partition(" · ")
+    lines = [name] if dot and width(name, size) <= most else []
+    words = (rest if lines else text).split(" ")
+    while words and len(lines) < _LINES - 1:
+        some = next((n for n in range(len(words), 1, -1) if width(" ".join(words[:n]), size) <= most), 1)
+        lines.append(" ".join(words[:some]))
+        words = words[some:]
+    return tuple(shortened(line, size, most) for line in [*lines, *([" ".join(words)] if words else [])])
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """Which places are tried. far: those to which a line leads. over_intervals: also on intervals of points.
-    under_labels: also lines below other labels."""
+    under_labels: also lines below other labels. in_one_line: for a label of several, shortened to one."""
 
     far: bool
     over_intervals: bool = False
     under_labels: bool = False
+    in_one_line: bool = False
 
 
-_ATTEMPTS = (
-    _Attempt(False), _Attempt(True), _Attempt(False, True), _Attempt(True, True), _Attempt(True, True, True),
+_ATTEMPTS = tuple(
+    replace(attempt, in_one_line=in_one_line)
+    for in_one_line in (False, True)
+    for attempt in (_Attempt(False), _Attempt(True), _Attempt(False, True), _Attempt(True, True),
+                    _Attempt(True, True, True))
 )  # fmt: skip
 
 
@@ -136,21 +168,24 @@ class _Place:
     leader: tuple[Position, ...] = ()
 
 
-def _words(place: _Place, label: str, size: float) -> Words:
-    """The label at the end of its box that is nearer to the point: another font may be narrower."""
-    left, _, right, bottom = place.box
+def _words(place: _Place, label: Sequence[str], size: float) -> list[Words]:
+    """The lines of a label at the end of its box that is nearer to the point: another font may be narrower."""
+    left, top, right, _ = place.box
     x = {"start": left + 0.5, "middle": (left + right) / 2, "end": right - 0.5}[place.anchor]
-    return Words((x, bottom - 0.28 * size), label, size, place.anchor, halo=True)
+    below = [top + _HIGH * size * number - 0.28 * size for number in range(1, len(label) + 1)]
+    return [Words((x, y), line, size, place.anchor, halo=True) for y, line in zip(below, label, strict=True)]
 
 
-def _place(start: Position, wide: float, size: float, room: _Room, far: bool) -> _Place | None:
+def _place(start: Position, label: Sequence[str], size: float, room: _Room, far: bool) -> _Place | None:
     """A free place of a label, None if there is none.
 
     start: its point.
-    wide, size: width and height of its letters.
+    label: its lines.
+    size: of its letters.
     far: whether a line leads to it.
     """
-    found, ends, anchors = (_far if far else _near)(start, wide + 1, size)
+    wide, high = max(width(line, size) for line in label) + 1, _HIGH * size * len(label)
+    found, ends, anchors = (_far if far else _near)(start, wide, high)
     left, top, right, bottom = room.frame
     inside = (found[:, 0] >= left + 1) & (found[:, 2] <= right) & (found[:, 1] >= top - 4) & (found[:, 3] <= bottom - 1)
     places = np.flatnonzero(inside)
@@ -176,20 +211,19 @@ def _along(start: Position, end: Position) -> np.ndarray:
     return np.array(start) + _SAMPLES * (np.array(end) - np.array(start))
 
 
-def _near(start: Position, wide: float, size: float) -> tuple[Boxes, np.ndarray, list[str]]:
+def _near(start: Position, wide: float, high: float) -> tuple[Boxes, np.ndarray, list[str]]:
     """Boxes beside a point, the best first; where lines to them would end; the ends of their texts at the point."""
-    high = 1.16 * size
     offsets = [(5.5, 0.0), (-5.5 - wide, 0.0)]
     offsets += [(dx, dy) for dy in (-0.75 * high, 0.75 * high) for dx in (5.0, -5.0 - wide)]
     offsets += [(-wide / 2, -high / 2 - 5.5), (-wide / 2, high / 2 + 5.5)]
     return _boxes(start, offsets, wide, high)
 
 
-def _far(start: Position, wide: float, size: float) -> tuple[Boxes, np.ndarray, list[str]]:
+def _far(start: Position, wide: float, high: float) -> tuple[Boxes, np.ndarray, list[str]]:
     """The same farther away, the nearest first."""
     steps = [(step, sign * dy) for step in _FAR_X for dy in _FAR_Y for sign in (-1, 1) if step + dy > 12]
     steps = sorted((at for at in steps if math.hypot(*at) < _FARTHEST), key=lambda at: math.hypot(*at))
-    return _boxes(start, [(x, dy) for step, dy in steps for x in (step, -step - wide)], wide, 1.16 * size)
+    return _boxes(start, [(x, dy) for step, dy in steps for x in (step, -step - wide)], wide, high)
 
 
 def _boxes(

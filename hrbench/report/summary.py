@@ -57,8 +57,11 @@ class Leader:
     published: the published figure.
     difference: measured minus published.
     notable: whether the published figure lies outside the measured interval.
+    unit: of the score, its interval, the published figure and the change.
     change: against the former result; "" if there is none.
-    change_told: the same in a sentence, with what was changed.
+    change_interval: 95 %, of the change, paired over images.
+    verdict: what a judge says of the change by itself, such as "cannot tell".
+    change_told: all of this in a sentence, with what was changed.
     reason: why there is no value.
     """
 
@@ -68,6 +71,7 @@ class Leader:
     among: str = ""
     under: str = ""
     score: str = ""
+    unit: str = ""
     value: str = ""
     interval: str = ""
     latency: Spent = Spent()
@@ -76,8 +80,62 @@ class Leader:
     difference: str = ""
     notable: bool = False
     change: str = ""
+    change_interval: str = ""
+    verdict: str = ""
     change_told: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """What a page says first and a terminal last.
+
+    leaders: the best of each task and data set.
+    counts: how much was measured, in words.
+    missing: why things are empty.
+    entries: names of all that it is about.
+    against: the run or baseline that changes are against, as it was named; "" for the results that were replaced.
+    """
+
+    leaders: tuple[Leader, ...]
+    counts: str
+    missing: tuple[Unmeasured, ...]
+    entries: tuple[str, ...]
+    against: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The unit of all scores; "" where they have several, and then each has its own."""
+        found = {one.unit for one in self.leaders if one.score}
+        return next(iter(found)) if len(found) == 1 else ""
+
+    @property
+    def any_change(self) -> bool:
+        return any(one.change for one in self.leaders)
+
+    def scored(self, leader: Leader) -> str:
+        """The name of a leader's score, with its unit where the heading cannot have it, and its arrow."""
+        if not leader.unit or self.unit or f"({leader.unit})" in leader.score:
+            return leader.score
+        name, _, arrow = leader.score.rpartition(" ")
+        return f"{name} ({leader.unit}) {arrow}"
+
+
+def first_screen(
+    results: Sequence[Result], tables: Sequence[Table], replaced: Sequence[Replaced | None] = (), against: str = ""
+) -> FirstScreen:
+    """What the first screen says of results and their tables.
+
+    replaced: of each result what it is held against; () for nothing.
+    against: the run or baseline that these are of; "" for results that were replaced.
+    """
+    return FirstScreen(
+        tuple(leaders(results, tables, replaced)),
+        counts(results),
+        tuple(missing(results)),
+        tuple(result.name for result in results),
+        against,
+    )
 
 
 def headline(table: Table) -> int | None:
@@ -193,7 +251,7 @@ class _Leading:
         index, column = self.index, self.table.columns[self.index or 0]
         assert index is not None
         there = [row for row in rows if row.cells[index].values]
-        score = f"{column.heading} {'↓' if column.better == 'lower' else '↑'}"
+        score = f"{column.alone} {'↓' if column.better == 'lower' else '↑'}"
         if not there:
             reasons = [row.cells[index].reason for row in rows]
             return self.filled(leader, rows[0], score=score, network="", reason=_why(rows, reasons))
@@ -249,6 +307,7 @@ class _Leading:
             leader.subject,
             leader.table,
             self.called(row) if network is None else network,
+            unit="" if self.index is None else self.table.columns[self.index].unit,
             value=measured.text if measured.values else "",
             interval=interval.text,
             latency=spent(self.result(row), "latency") if network is None else Spent(),
@@ -257,6 +316,8 @@ class _Leading:
             difference=difference.text,
             notable=difference.notable,
             change="" if before is None else before.text(),
+            change_interval="" if before is None else before.interval_text(),
+            verdict="" if before is None else before.verdict(),
             change_told="" if before is None else before.sentence(),
             **more,
         )

@@ -31,7 +31,7 @@ from hrbench.report.rows import (
     title_of,
 )
 from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_value, divisor_of, unit_of
-from hrbench.report.table_columns import columns_of, is_used, quantity_of, remark_names
+from hrbench.report.table_columns import columns_of, is_used, metric_of, quantity_of, remark_names
 from hrbench.report.table_remarks import bold_remarks, caption_of, counted_remarks, sources_remarks
 from hrbench.report.ties import PairedInterval, Ties
 from hrbench.report.told_conditions import ColumnConditions, column_conditions, condition_remarks
@@ -89,8 +89,11 @@ class _Builder:
         self.groups = grouped(reasons_of(result) for result in self.results if result.status in without_scores)
         self.columns = [column for column in layout.columns if is_used(column, self.results)]
         self.quantities = [quantity_of(column, self.results) for column in self.columns]
-        self.shown = columns_of(self.columns, self.quantities)
+        self.shown = columns_of(self.columns, self.quantities, [metric_of(c, self.results) for c in self.columns])
         self.main = main_score(self.columns)
+        scores = sum(column.source == "score" for column in self.columns)
+        # a folded table of costs repeats one score of another table, which tells all of it
+        self.tells_scores = scores > (1 if layout.folded else 0)
 
     def table(self) -> Table:
         linked = [self._linked(result) for result in self.results]
@@ -154,7 +157,7 @@ class _Builder:
         elif result.costs_reason is not None:
             notes.append(self._note(str(result.costs_reason)))
         # Notes are about accuracies; a table of costs shows them only for entries without a data set.
-        if result.entry.dataset is None or any(column.source == "score" for column in self.columns):
+        if result.entry.dataset is None or self.tells_scores:
             notes += [self._note(text) for text in (*map(str, result.notes), facts.data_note) if text.strip()]
         cells: list[Cell] = []
         noted: set[tuple[Reason, ...]] = {reasons_of(result)} if result.status == "failed" else set()
@@ -327,7 +330,7 @@ class _Builder:
     ) -> list[str]:
         """Remarks for the whole table: protocols, devices, conventions, sources of published figures."""
         remarks = []
-        if any(column.source == "score" for column in self.columns):
+        if self.tells_scores:
             remarks += protocol_remarks([r.entry.protocol for r in self.results if r.entry.protocol], short)
         remarks += counted_remarks(self.columns, found)
         names = remark_names(self.columns, self.quantities)

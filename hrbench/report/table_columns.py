@@ -8,7 +8,7 @@ from hrbench.core import units
 from hrbench.report.grid import Column
 from hrbench.report.layout import ColumnLayout
 from hrbench.report.rows import text_of
-from hrbench.report.table_cells import better_of, column_value, unit_of
+from hrbench.report.table_cells import better_of, column_value, find_measurement, unit_of
 from hrbench.types import Quantity, Result
 
 
@@ -28,8 +28,23 @@ def quantity_of(column: ColumnLayout, results: Sequence[Result]) -> Quantity | N
     return next((q for result in results if (q := column_value(result, column).quantity) is not None), None)
 
 
-def columns_of(layouts: Sequence[ColumnLayout], quantities: Sequence[Quantity | None]) -> list[Column]:
-    """A column for each part of each layout. quantities: of each layout."""
+def metric_of(column: ColumnLayout, results: Sequence[Result]) -> str:
+    """Which metric computed what a score's column shows; "" for a text, a cost, and if no result has it."""
+    if column.source != "score" or column.metric:
+        return column.metric
+    found = (find_measurement(result.scores, column.name) for result in results)
+    return next((one.metric for one in found if one is not None), "")
+
+
+def columns_of(
+    layouts: Sequence[ColumnLayout], quantities: Sequence[Quantity | None], metrics: Sequence[str] = ()
+) -> list[Column]:
+    """A column for each part of each layout.
+
+    quantities: of each layout.
+    metrics: that compute them, "" for a text or a cost; () for those that the layouts name.
+    """
+    metrics = metrics or [layout.metric for layout in layouts]
     columns = []
     for index, (layout, quantity) in enumerate(zip(layouts, quantities, strict=True)):
         heading = layout.label or (quantity.label if quantity else "") or layout.name
@@ -53,9 +68,23 @@ def columns_of(layouts: Sequence[ColumnLayout], quantities: Sequence[Quantity | 
                     better=better_of(layout, quantity) if part in ("measured", "published") else "higher",
                     description=quantity.description if quantity else "",
                     cost=layout.source == "cost",
+                    label=_alone(layout, quantity, alike),
+                    machine=_machine(layout, metrics[index]),
                 )
             )
     return columns
+
+
+def _alone(layout: ColumnLayout, quantity: Quantity | None, alike: bool) -> str:
+    """What a score is called outside its table: by its own label; of numbers of one name, with their group."""
+    if layout.source != "score" or quantity is None:
+        return ""
+    label = quantity.label or layout.label or layout.name
+    return f"{layout.group} {label}" if alike and layout.group else label
+
+
+def _machine(layout: ColumnLayout, metric: str) -> str:
+    return f"{metric}/{layout.name}" if metric else layout.name
 
 
 def remark_names(layouts: Sequence[ColumnLayout], quantities: Sequence[Quantity | None]) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ class Heading:
     columns, rows: that it spans.
     column: index that it sorts by, None for a heading over several columns.
     first: direction of the first click.
+    unit: that the text does not name.
     """
 
     text: str
@@ -27,6 +28,7 @@ class Heading:
     first: str = "ascending"
     description: str = ""
     numeric: bool = True
+    unit: str = ""
 
 
 def headings(columns: Sequence[Column]) -> list[list[Heading]]:
@@ -44,10 +46,11 @@ def headings(columns: Sequence[Column]) -> list[list[Heading]]:
         for _, same in groupby(members, key=lambda column: column.quantity):
             leaves = list(same)
             if len(leaves) == 1:
-                lines[top].append(_leaf(leaves[0], titled(leaves[0]), index, depth + parted))
+                one = _leaf(leaves[0], titled(leaves[0]), index, depth + parted)
+                lines[top].append(replace(one, unit=_unit(leaves[0])))
             else:
-                text, told = spanning(leaves[0], leaves), leaves[0].description
-                lines[top].append(Heading(text, leaves[0].heading, len(leaves), depth, description=told))
+                text, told, unit = spanning(leaves[0], leaves), _told(leaves[0]), _unit(leaves[0])
+                lines[top].append(Heading(text, leaves[0].heading, len(leaves), depth, description=told, unit=unit))
                 for offset, leaf in enumerate(leaves):
                     lines[-1].append(_leaf(leaf, part_heading(leaf, leaves), index + offset, 1))
             index += len(leaves)
@@ -76,4 +79,14 @@ def narrow_headings(table: Table, order: Sequence[int]) -> list[list[Heading]]:
 def _leaf(column: Column, text: str, index: int, rows: int) -> Heading:
     numeric = column.part != "text"
     first = "descending" if column.better == "higher" and numeric else "ascending"
-    return Heading(text, column.full_label, 1, rows, index, first, column.description, numeric)
+    return Heading(text, column.full_label, 1, rows, index, first, _told(column), numeric)
+
+
+def _unit(column: Column) -> str:
+    return "" if column.says_unit else column.unit
+
+
+def _told(column: Column) -> str:
+    """What a quantity is, and what files and policies call it."""
+    machine = f"In files and policies: {column.machine}." if column.machine else ""
+    return " ".join(filter(None, [column.description, machine]))

@@ -11,11 +11,12 @@ from typing import Any
 from hrbench.core.collector import paused_collector
 from hrbench.core.files import link, whole_folder, write_whole
 from hrbench.errors import UsageError
+from hrbench.judge.sides import Side
 from hrbench.report import current, machines, ties
 from hrbench.report.choose import choose_layout, unshown
 from hrbench.report.csv import render_csv
 from hrbench.report.figure_set import figure_set, write_figures
-from hrbench.report.former import former_results, replaced
+from hrbench.report.former import former_results, name_of, replaced
 from hrbench.report.full_tables import full_tables
 from hrbench.report.gallery import BESIDE, EMBEDDED, gallery
 from hrbench.report.html import render_html
@@ -23,7 +24,7 @@ from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import read_published
 from hrbench.report.rows import row_labels
-from hrbench.report.summary import Leader, leaders
+from hrbench.report.summary import FirstScreen, first_screen
 from hrbench.report.table import build_tables
 from hrbench.types import Result
 
@@ -38,11 +39,11 @@ class Written:
     """A report.
 
     page: its path, or that of the first format without one.
-    leaders: what its first screen says of each task and data set.
+    first: what its first screen says.
     """
 
     page: Path
-    leaders: tuple[Leader, ...]
+    first: FirstScreen
 
 
 def write_reports(results: Sequence[Result], folder: str | Path, **more: Any) -> Path:
@@ -64,6 +65,7 @@ def write(
     left_out: Sequence[str] = (),
     keep: bool = False,
     formats: Sequence[str] = USUAL,
+    against: Side | None = None,
 ) -> Written:
     """A report in each format below `folder`: report.html and figures/, report.md, .csv, .tex and .json.
 
@@ -77,6 +79,8 @@ def write(
     left_out: sentences on what is stored beside the results and not shown.
     keep: whether a report that shows all of this already is left as it is (`current.py`); results must be stored.
     formats: of `FORMATS`; files of others are left as they are.
+    against: a run or baseline whose results of the same entries the first screen holds these against; None for those
+        that they replaced in their folders.
 
     Each file, and the folder of figures, appears whole or not at all, and the page last. Raises `UsageError` for a
     format, a layout or a folder that cannot be used.
@@ -84,19 +88,20 @@ def write(
     folder, formats = Path(folder), checked_formats(formats)
     layout = choose_layout(results, table)
     published = read_published(layout)
-    stated = (title, layout, published, environments, suites, options, commit, left_out, formats)
+    stated = (title, layout, published, environments, suites, options, commit, left_out, formats, against)
     key = current.key_of(results, stated) if keep else ""
     first = folder / f"report.{formats[0]}"
-    if keep and (known := current.leaders_of(folder, key)) is not None:
+    if keep and (known := current.first_screen_of(folder, key)) is not None:
         return Written(first, known)
     left_out = [*left_out, *unshown(results, layout)]
     paired = ties.remembered(folder)
     tables = build_tables(results, layout, published, paired.interval)
+    named = name_of(against)
     before = [
-        None if former is None else replaced(result, former, paired.interval)
-        for result, former in zip(results, former_results(results), strict=True)
+        None if former is None else replaced(result, former, paired.interval, named)
+        for result, former in zip(results, former_results(results, against), strict=True)
     ]
-    led = tuple(leaders(results, tables, before))
+    screen = first_screen(results, tables, before, named)
     drawn = figure_set(results, tables) if "html" in formats else None
     make: dict[str, Callable[[], str]] = {
         "md": lambda: render_markdown(tables),
@@ -122,7 +127,7 @@ def write(
             tables=tables,
             drawn=drawn,
             replaced=before,
-            leaders=led,
+            first=screen,
             texts=texts,
             with_files=True,
             pictures=pictures,
@@ -147,8 +152,29 @@ def write(
         written.append(path)
     ties.remember(folder, paired)
     if keep:
-        current.note(folder, key, written, led)
-    return Written(first, led)
+        current.note(folder, key, written, screen)
+    return Written(first, screen)
+
+
+def key_of_report(
+    results: Sequence[Result],
+    *,
+    title: str = "",
+    table: str = "",
+    environments: Sequence[Mapping[str, Any]] = (),
+    suites: Sequence[str] = (),
+    options: Sequence[str] = (),
+    commit: str = "",
+    left_out: Sequence[str] = (),
+) -> str:
+    """Digest of all that decides the usual report of these results; parameters as of `write`.
+
+    What `write` has kept in a folder is this report if `current.first_screen_of(folder, key)` knows it.
+    """
+    layout = choose_layout(results, table)
+    published = read_published(layout)
+    stated = (title, layout, published, environments, suites, options, commit, left_out, USUAL, None)
+    return current.key_of(results, stated)
 
 
 def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:

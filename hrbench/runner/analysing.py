@@ -69,6 +69,7 @@ def explain(result: Result, metric: str = "", data: Path | None = None) -> Expla
     stored = {one.metric: one for one in analyses_of(result)}
     found: list[Analysis] = []
     notes: list[str] = []
+    absent: list[str] = []
     wanted = [metric] if metric else scored
     for name in wanted:
         version = _version(name)
@@ -80,19 +81,22 @@ def explain(result: Result, metric: str = "", data: Path | None = None) -> Expla
                     f"version {version} now, the suite with --rescore stores it"
                 )
         elif version is not None and data is None:
-            raise MissingError(
+            # of an entry that was scored before this metric offered one, the others are shown all the same
+            absent.append(
                 f"{result.name} was scored without an error analysis of {name}: name the folder of data sets by --data "
                 "FOLDER to make one of the stored predictions now, or run its suite with --rescore to store it"
             )
         elif version is not None and data is not None:
             found.append(_made(result, name, data))
             notes.append(f"the analysis of {name} was made now of the stored predictions, and is not stored")
+    if not found and absent:
+        raise MissingError(absent[0])
     if not found:
         raise MissingError(
             f"{result.name}: {' and '.join(wanted)} {'offers' if len(wanted) == 1 else 'offer'} no error analysis; "
             f"metrics that do: {', '.join(analysing_metrics()) or 'none'}"
         )
-    return Explained(tuple(found), tuple(notes))
+    return Explained(tuple(found), (*notes, *absent))
 
 
 def analysing_metrics() -> list[str]:

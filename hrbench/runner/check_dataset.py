@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from hrbench.contracts import DataSet, Inspectable
+from hrbench.core.remote import mirror
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError, in_words
 from hrbench.formats.images import stated_size
@@ -79,6 +80,7 @@ def check_dataset(
             yield Finding("files", ", ".join(f"{count:,} {noun}" for noun, count in dataset.facts().items()))
         samples = list(dataset.samples(protocol))
         chosen = samples if every else spread(samples, SAMPLE_SIZE)
+        mirror.present(sample.path for sample in chosen)
         if isinstance(dataset, Inspectable):
             yield from _decode(dataset, chosen, len(samples), progress)
         if turned := orientation_sentence(chosen):
@@ -89,7 +91,7 @@ def check_dataset(
         yield from (Finding("note", str(note)) for note in (*contract_notes, *dataset.notes(protocol)))
         yield Finding("digest", dataset.digest(protocol))
     except Exception as error:  # whatever user-defined code raises: the other data sets are still looked at
-        yield Finding("fault", in_words(error))
+        yield Finding("fault", mirror.told(in_words(error)))
 
 
 def _decode(

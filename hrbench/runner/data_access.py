@@ -5,14 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 
 from hrbench.contracts import DataSet, HasFolder, Submits
+from hrbench.core.limit import limited
 from hrbench.core.plugins import construct, resolve
+from hrbench.core.remote import mirror
 from hrbench.errors import EntryError
-from hrbench.types import DatasetRow
+from hrbench.types import DatasetRow, Entry
 
 
 def dataset_of(row: DatasetRow, data: Path) -> DataSet:
-    """A data set below the folder `data`. Raises UsageError that names settings which it cannot take."""
-    return construct(resolve("hrbench.datasets", row.use), row.use, data, **row.args)
+    """A data set below the folder `data`; if that is at an address, names and sizes of all its files are known then.
+
+    Raises UsageError that names settings which it cannot take, StorageError if its folder cannot be listed.
+    """
+    use = resolve("hrbench.datasets", row.use)
+    dataset = construct(use, row.use, data, **row.args)
+    if mirror.address_of(data) is None:
+        return dataset
+    mirror.listed(dataset.folder if isinstance(dataset, HasFolder) else data)
+    return construct(use, row.use, data, **row.args)  # what is made of a folder may depend on what is in it
+
+
+def fetch_images(entry: Entry, dataset: DataSet, data: Path) -> None:
+    """Fetches the images that a network will predict on, if the data are at an address; else nothing is read.
+
+    Raises StorageError for an image that cannot be fetched, UsageError if the cache is too small for them.
+    """
+    if mirror.address_of(data) is not None:
+        mirror.present(sample.path for sample in limited(list(dataset.samples(entry.protocol)), entry.limit))
 
 
 def absent_folder(row: DatasetRow, dataset: DataSet) -> Path | None:

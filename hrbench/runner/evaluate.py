@@ -17,6 +17,7 @@ from hrbench.core import environment
 from hrbench.core.files import link
 from hrbench.core.limit import RULE, limited
 from hrbench.core.packages import unmet
+from hrbench.core.remote import mirror
 from hrbench.core.streams import fan_out
 from hrbench.errors import in_words
 from hrbench.models.build import build
@@ -177,6 +178,7 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     entry = parts.entry
     warning = _box_warning(parts)
     samples = list(parts.dataset.samples(entry.protocol))
+    mirror.present(sample.path for sample in limited(samples, entry.limit))
     turned = orientation_note(limited(samples, entry.limit))  # raises before the network is built
     prepared = prepared_network(parts, settings)
     net, notes = prepared.net, prepared.notes

@@ -147,13 +147,17 @@ class Processes:
         more = {"shards": msgspec.to_builtins(shards), "folder": str(folder)}
         return [self.call("shards", {**request, **more}, on_event, entry, log)[1]]
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether networks predict where the executor says, in shards, and not in a process of this machine."""
+        return isinstance(self.executor, PredictsShards)
+
     def shards_of(self, entry: Entry, request: Mapping[str, Any]) -> int:
         """Into how many shards an entry is cut; 0 if it is predicted without any, in one process of this machine."""
-        elsewhere = isinstance(self.executor, PredictsShards)
         if entry.shards == "auto" or why_whole(entry):
             usual = self.executor.usual_shards(request) if isinstance(self.executor, PredictsShards) else 0
             return min(usual, 1) if why_whole(entry) else usual
-        return entry.shards if elsewhere or entry.shards > 1 else 0
+        return entry.shards if self.elsewhere or entry.shards > 1 else 0
 
     def _path(self) -> tuple[str, ...]:
         """`sys.path` of jobs."""

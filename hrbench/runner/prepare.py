@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import DataSet, HasFolder, Metric
 from hrbench.core.plugins import construct, model_ref, resolve
+from hrbench.core.remote import mirror
 from hrbench.errors import UsageError
 from hrbench.models.build import build_with_weights
 from hrbench.models.weights.sources import OWN_WEIGHTS, WeightsFile, part_of, weights_digest, weights_of
@@ -164,7 +165,7 @@ def not_read(entry: Entry) -> tuple[Reason, ...]:
 
 def missing_parts(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]) -> list[Reason]:
     """What is missing of a data set; for a generated one also how to generate it again."""
-    gaps = [Reason(gap) for gap in dataset.missing(protocol)]
+    gaps = [Reason(mirror.told(gap)) for gap in dataset.missing(protocol)]
     if gaps and row.draw and isinstance(dataset, HasFolder):
         remedy = f"delete {dataset.folder}, and it is generated again on next use"
         gaps.append(Reason(f"{row.name} is generated, not downloaded", remedy))

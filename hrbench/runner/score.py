@@ -10,6 +10,8 @@ from typing import Any
 
 from hrbench.contracts import DataSet, HasMetricArgs, Metric, NotesInput
 from hrbench.core.plugins import construct, names, resolve
+from hrbench.core.remote import mirror
+from hrbench.core.remote.mirror import local_copy
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.runner.data_access import dataset_of, generate_absent, server_of
@@ -45,7 +47,7 @@ def score_file(
     """Scores of the predictions in a file, with 95 % bootstrap intervals over images.
 
     metric: a name of `hrbench metrics`, or "package.module:callable".
-    ground_truth, predictions: files or folders in the metric's formats.
+    ground_truth, predictions: files or folders in the metric's formats, or their addresses in an object store.
     options: arguments of the metric, such as sigmas.
     verify: whether to compare with the metric's reference implementation.
     resamples, seed: of the bootstrap.
@@ -54,12 +56,13 @@ def score_file(
     implementation disagrees.
     """
     scorer = _construct(metric, options or {})
-    target = scorer.read_target(Path(ground_truth))
-    found = scorer.read_predictions(Path(predictions), target)
+    truth_path, predictions_path = local_copy(ground_truth), local_copy(predictions)
+    target = scorer.read_target(truth_path)
+    found = scorer.read_predictions(predictions_path, target)
     state = scorer.measure(found, target)
     notes = tuple(scorer.input_notes(found, target, state)) if isinstance(scorer, NotesInput) else ()
     scores = scorer.summarise(state, resamples=resamples, seed=seed)
-    comparison = verdict(scores, scorer.verify(Path(ground_truth), Path(predictions)), scorer) if verify else ""
+    comparison = verdict(scores, scorer.verify(truth_path, predictions_path), scorer) if verify else ""
     return FileScores(scores, state, notes, comparison)
 
 
@@ -102,13 +105,13 @@ def target_of_dataset(
         raise MissingError(f"{row.name} cannot be judged here: {server}")
     generate_absent(row, dataset)
     if needed and not dataset.target.exists():
-        raise MissingError("; ".join(dataset.missing({**row.fixed})))
+        raise MissingError(mirror.told("; ".join(dataset.missing({**row.fixed}))))
     try:
         return dataset.target, {**dataset.metric_options(), **metric_args_of(metric, dataset)}
     except MissingError as error:
-        gaps = dataset.missing({**row.fixed}) or [str(error)]
+        gap = mirror.told((dataset.missing({**row.fixed}) or [str(error)])[0])
         raise MissingError(
-            f"--dataset {row.name}: its options are read from its own annotations, whatever --gt is: {gaps[0]}"
+            f"--dataset {row.name}: its options are read from its own annotations, whatever --gt is: {gap}"
         ) from None
 
 

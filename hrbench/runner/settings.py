@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hrbench.core.remote import mirror
 from hrbench.types import IMAGES
 
 
@@ -14,7 +15,7 @@ from hrbench.types import IMAGES
 class Settings:
     """Where things lie and what to run on. Only the device can change a number, by rounding.
 
-    data, weights: folders.
+    data, weights: folders; one at an address is its mirror in the cache (`core.remote.mirror.local_folder`).
     device: "cpu", "cuda", "cuda:1" or "auto".
     workers: processes that prepare images and paste masks, 0 for threads, None to decide (`workers.usual_workers`).
     verify: judge by each metric's reference implementation too.
@@ -47,8 +48,13 @@ class Settings:
 
     def plain(self) -> dict[str, Any]:
         """JSON values, for another process; `of_plain` gives back equal settings."""
-        return {**asdict(self), "data": str(self.data), "weights": str(self.weights)}
+        folders = {"data": mirror.plain(self.data), "weights": mirror.plain(self.weights)}
+        return {**asdict(self), **folders, "listed_since": mirror.began()}
 
     @classmethod
     def of_plain(cls, plain: Mapping[str, Any]) -> Settings:
-        return cls(**{**plain, "data": Path(plain["data"]), "weights": Path(plain["weights"])})
+        """The settings of the process that asked; a folder at an address is looked for in this machine's cache."""
+        values = dict(plain)
+        since = values.pop("listed_since", 0)
+        folders = {name: mirror.local_folder(values[name], since) for name in ("data", "weights")}
+        return cls(**{**values, **folders})

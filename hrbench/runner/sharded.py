@@ -21,6 +21,7 @@ from hrbench.contracts import HasNotes, TalliesNotes
 from hrbench.core import environment
 from hrbench.core.limit import limited
 from hrbench.core.plugins import resolve
+from hrbench.core.remote import mirror
 from hrbench.errors import EntryError
 from hrbench.models.runtimes.configured import in_force
 from hrbench.runner import pipeline
@@ -93,6 +94,7 @@ class ShardNetwork:
         if not 0 <= shard.first < shard.last <= len(self.samples):
             raise EntryError(f"images {shard.first} to {shard.last} were asked for, of {len(self.samples):,} here")
         samples = self.samples[shard.first : shard.last]
+        mirror.present(sample.path for sample in samples)
         orientation_note(samples)  # raises for pictures whose orientation nobody knows
         # its counts are of this shard alone
         task = resolve("hrbench.tasks", entry.variant.task)(entry.variant, self.parts.dataset, entry.protocol)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hrbench.core import units
 from hrbench.core.digests import digest
 from hrbench.errors import EntryError, InputError
 from hrbench.runner.evaluate import EventHandler
@@ -37,6 +38,28 @@ def why_whole(entry: Entry) -> str:
     if entry.runtime.name == "compile":
         return "torch.compile compiles for the batches that came before, which a shard does not see: use eager"
     return ""
+
+
+def not_cut(entry: Entry) -> str:
+    """A sentence for an entry whose suite asks for several shards, and that is predicted as a whole; "" for others."""
+    why = why_whole(entry) if entry.shards not in ("auto", 1) else ""
+    return f"not cut into {entry.shards} shards: {why}" if why else ""
+
+
+def foreseen_shards(entry: Entry, count: int, prediction_key: str | None, folder: Path | None) -> str:
+    """Into how many shards a run on one machine would cut an entry, in a sentence; "" if into none.
+
+    count: images of the entry.
+    prediction_key: None if it is not known yet.
+    folder: of its shards, whose names are looked at; None if it is not known.
+    """
+    if entry.shards in ("auto", 1) or why_whole(entry):
+        return not_cut(entry)
+    shards = shards_of(count, entry.batch, int(entry.shards), prediction_key or "")
+    largest = max(one.images for one in shards)
+    there = [one for one in shards if folder is not None and (folder / one.file).is_file()]
+    stored = f"; {len(there)} of them {'is' if len(there) == 1 else 'are'} stored already" if there else ""
+    return f"predicted in {units.amount(len(shards), 'shard')} of at most {units.amount(largest, 'image')}{stored}"
 
 
 @dataclass(slots=True)
@@ -68,10 +91,10 @@ class Sharding:
         for _ in range(ROUNDS):
             kept, missing = fitted(shards, [*self._whole(count)], self.entry.batch, self.prediction_key)
             self._predict(missing, sum(one.images for one in kept))
-            records = {one: read_record(self.folder / one.file, one.key) for one in [*kept, *missing]}
+            ordered = sorted([*kept, *missing], key=lambda one: one.first)
+            records = {one: read_record(self.folder / one.file, one.key) for one in ordered}
             different = difference([one.conditions for one in records.values()])
             if not different:
-                ordered = sorted(records, key=lambda one: one.first)
                 return [self.folder / one.file for one in ordered]
             self._remove_others(records, missing)
         raise EntryError(

@@ -13,30 +13,31 @@ from typing import Any
 import msgspec
 
 from hrbench.contracts import Outcome
-from hrbench.core import environment, import_path, units
+from hrbench.core import environment, import_path
 from hrbench.core.checkout import commit_of
+from hrbench.core.remote import mirror, scrubbed
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
 from hrbench.runner.assumed import told_anew
 from hrbench.runner.cost_keys import is_unstable
-from hrbench.runner.data_access import absent_folder, dataset_of
+from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
-from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.measuring import Measuring
 from hrbench.runner.plan import Plan, foreseen, plan_entry, predicts
 from hrbench.runner.probes import measured_by
 from hrbench.runner.settings import Settings
-from hrbench.runner.sharding import Sharding
+from hrbench.runner.sharding import Sharding, not_cut
 from hrbench.runner.shared_parts import SharedParts
 from hrbench.runner.shared_pictures import update_shared_pictures
+from hrbench.runner.taken_over import replaced, with_costs_of, witnessed
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Entry, Event, Measurement, Note, Provenance, Reason, Result, Shard, Suite, WeightsRecord
+from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Shard, Suite, WeightsRecord
 
 
 def run_suite(
@@ -58,6 +59,8 @@ def run_suite(
             running.ahead.stop()
         yield from running.with_costs(results)
         running.note_environment_of_jobs()
+        if not suite.partial and all(result.predicted or result.status == "costs_only" for result in results):
+            folder.remove_shards()  # of entries that the suite had when a former run was interrupted
 
 
 @contextmanager
@@ -119,7 +122,6 @@ class _SuiteRun:
     shared: what was found of data sets and weights since the last job ended.
     ahead: generates data sets of later entries beside the networks; None if entries are run one by one.
     loading: whether it was told that torch is being loaded.
-    sharded: keys of predictions that were asked for in shards.
     """
 
     suite: Suite
@@ -131,7 +133,6 @@ class _SuiteRun:
     shared: SharedParts = field(default_factory=SharedParts)
     ahead: Ahead | None = None
     loading: bool = False
-    sharded: set[str] = field(default_factory=set)
 
     @classmethod
     @contextmanager
@@ -150,8 +151,9 @@ class _SuiteRun:
         self.on_event(Event("entry", entry.name))
         stored, notes = self._stored(entry)
         self._tell_generating(entry)
-        plan = plan_entry(entry, self.settings, stored, self.folder, shared=self.shared)
-        result = self._executed(plan, stored)
+        with mirror.telling(lambda done, total: self._tell_fetching(entry, done, total)):
+            plan = plan_entry(entry, self.settings, stored, self.folder, shared=self.shared)
+            result = self._executed(plan, stored)
         result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
         for note in result.notes:
             self.on_event(Event("note", entry.name, text=str(note)))
@@ -172,6 +174,10 @@ class _SuiteRun:
         with suppress(HrbenchError):  # planning tells
             if absent_folder(entry.dataset, dataset_of(entry.dataset, self.settings.data)) is not None:
                 self.on_event(Event("note", entry.name, text=f"drawing {entry.dataset.name}"))
+
+    def _tell_fetching(self, entry: Entry, done: int, total: int) -> None:
+        """Says how much of an entry's files has arrived from an object store."""
+        self.on_event(Event("progress", entry.name, "fetch", "bytes", done, total))
 
     def _tell_loading(self, network: bool) -> None:
         """Says that torch is being loaded, once: the first that is seen of a network comes seconds later."""
@@ -226,6 +232,8 @@ class _SuiteRun:
 
     def _evaluated(self, plan: Plan, stored: Result | None) -> Result:
         """Predicts or scores in a separate process; its files become the entry's folder."""
+        if predicts(plan) and plan.parts is not None and not self.processes.elsewhere:
+            fetch_images(plan.entry, plan.parts.dataset, self.settings.data)
         entry_folder = self.folder.begin(plan.entry.name)
         shards, outcomes = self._shards(plan)
         returned, outcome = self._call(
@@ -243,9 +251,9 @@ class _SuiteRun:
         result = replace(
             result,
             provenance=replace(result.provenance, date=_now()),
-            notes=(*result.notes, *_replaced(stored, result), *_witnessed([*outcomes, outcome])),
+            notes=(*result.notes, *replaced(stored, result), *witnessed([*outcomes, outcome])),
         )
-        committed = self.folder.commit(entry_folder, _with_costs_of(result, stored))
+        committed = self.folder.commit(entry_folder, with_costs_of(result, stored))
         if shards and result.prediction_key:
             self.folder.remove_shards(result.prediction_key)
         return committed
@@ -256,7 +264,11 @@ class _SuiteRun:
         Without a file if the entry is predicted as a whole, or not at all.
         """
         entry = plan.entry
-        wanted = self.processes.shards_of(entry, jobs.request(entry, self.settings)) if predicts(plan) else 0
+        if not predicts(plan):
+            return [], []
+        if said := not_cut(entry):
+            self.on_event(Event("note", entry.name, text=said))
+        wanted = self.processes.shards_of(entry, jobs.request(entry, self.settings))
         if not wanted:
             return [], []
         found, _ = self._call("sharding", plan, stored=jobs.stored_json(plan.stored))
@@ -269,7 +281,6 @@ class _SuiteRun:
             self._tell_loading(True)
             outcomes.extend(self.processes.predict_shards(request, shards, place, on_event, entry, self._log(entry)))
 
-        self.sharded.add(key)
         sharding = Sharding(self.folder.shards(key), entry, key, predict, self.on_event)
         return sharding.paths(found["images"], wanted), outcomes
 
@@ -301,7 +312,8 @@ class _SuiteRun:
     def _failed(self, plan: Plan, stored: Result | None, reason: Reason, trace: str) -> Result:
         """A failed result. Predictions that were complete are kept with their key: the next run scores them."""
         entry, entry_folder = plan.entry, self.folder.begun(plan.entry.name)
-        result = Result(entry.name, entry, "failed", (reason,), provenance=Provenance(traceback=trace))
+        reason = Reason(scrubbed(mirror.told(reason.what)), reason.remedy)
+        result = Result(entry.name, entry, "failed", (reason,), provenance=Provenance(traceback=scrubbed(trace)))
         result = replace(result, limited=entry.limit)
         parts = plan.parts
         if entry_folder is not None and parts is not None and parts.score_key(digests_of(entry_folder)) is not None:
@@ -309,12 +321,12 @@ class _SuiteRun:
             message = reason.what.replace(str(entry_folder), kept_in)  # paths in the message as they will be
             kept = Reason(f"{message}; the predictions are kept in {kept_in}", reason.remedy)
             result = replace(result, reasons=(kept,), prediction_key=parts.prediction_key)
-            return self.folder.commit(entry_folder, _with_costs_of(result, stored))
+            return self.folder.commit(entry_folder, with_costs_of(result, stored))
         return self._without_accuracy(result, stored)
 
     def _without_accuracy(self, result: Result, stored: Result | None) -> Result:
         """Stores a result without accuracy: replaces another such one, or supersedes a measured one."""
-        result = _with_costs_of(result, stored)
+        result = with_costs_of(result, stored)
         entry_folder = self.folder.begun(result.name)
         if stored is None or stored.prediction_key:
             return self.folder.commit(entry_folder or self.folder.begin(result.name), result)
@@ -423,35 +435,6 @@ class _SuiteRun:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _replaced(stored: Result | None, result: Result) -> list[Note]:
-    """A note if a result takes the place of one that was measured with other weights."""
-    old, new = None if stored is None else stored.provenance.weights, result.provenance.weights
-    if stored is None or not stored.scores or old is None or new is None or old.sha256 in (None, new.sha256):
-        return []
-    score = stored.scores[0]
-    value = "" if score.value is None else f", {score.quantity.label} {units.show(score.value, score.quantity.unit)}"
-    what = f"the result takes the place of one with other weights ({old.file or old.source}, {old.sha256[:8]}{value})"
-    return [Note("other_weights", what, effect="a difference from former numbers is that of the weights, too")]
-
-
-def _with_costs_of(result: Result, stored: Result | None) -> Result:
-    """A new result with the stored costs; their keys decide whether they are still valid."""
-    if stored is None:
-        return result
-    return replace(
-        result,
-        costs=stored.costs,
-        cost_key=stored.cost_key,
-        cost_keys=stored.cost_keys,
-        costs_reason=stored.costs_reason,
-    )
-
-
-def _witnessed(outcomes: Sequence[Outcome]) -> list[str]:
-    """Notes on what processes changed in themselves, each once."""
-    return list(dict.fromkeys(note for outcome in outcomes for note in witness.notes(outcome)))
 
 
 def _trace(error: Exception | None) -> str:

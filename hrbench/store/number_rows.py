@@ -49,6 +49,7 @@ COLUMNS: Mapping[str, str] = {
     "stability": "of a time: stable, unstable or unknown",
     "unstable_because": 'what disturbed a measurement, or why its stability is not known; "" for nothing',
     "hrbench": "version that measured it",
+    "label": 'what tables and the terminal call the quantity, "Top-1"; `quantity` is its name in files and policies',
 }
 """Name of a column -> what it holds, in the order of the columns; later versions add columns at the end."""
 
@@ -128,6 +129,7 @@ def _number(one: Measurement) -> dict[str, Any]:
     return {
         "metric": one.metric or "cost",
         "quantity": one.quantity.name,
+        "label": one.quantity.label or one.quantity.name,
         "unit": one.quantity.unit,
         "value": None if one.value is None else float(one.value),
         "low": low,

@@ -21,6 +21,7 @@ from hrbench.core.digests import digest
 from hrbench.errors import InputError
 from hrbench.store import format_1
 from hrbench.store.former_criteria import with_former_criteria
+from hrbench.store.former_words import with_present_words
 from hrbench.types import (
     Conditions,
     Drawing,
@@ -96,7 +97,7 @@ def from_json(data: bytes, path: Path) -> Result:
                 raise ChangedResultError(path, result)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError) as error:  # ValueError: not UTF-8
         raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
-    return with_former_criteria(replace(result, folder=str(path.parent)))
+    return with_present_words(with_former_criteria(replace(result, folder=str(path.parent))))
 
 
 def checked(data: bytes, path: Path) -> bytes:

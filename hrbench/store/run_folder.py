@@ -18,7 +18,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -214,12 +214,10 @@ class RunFolder:
         """The folder of shards with these predictions; it stays when a run is interrupted."""
         return self.path / "shards" / prediction_key[:16]
 
-    def remove_shards(self, prediction_key: str = "", keep: Collection[str] = ()) -> None:
-        """Removes the shards of these predictions; without a key those of all others than `keep`."""
-        kept = {self.shards(key) for key in keep}
-        all_of_them = [self.shards(prediction_key)] if prediction_key else [*(self.path / "shards").glob("*")]
-        for folder in all_of_them:
-            if folder not in kept and not folder.is_symlink():
+    def remove_shards(self, prediction_key: str = "") -> None:
+        """Removes the shards of these predictions; without a key those of all."""
+        for folder in [self.shards(prediction_key)] if prediction_key else (self.path / "shards").glob("*"):
+            if not folder.is_symlink():
                 shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # others are in it, or there is none
             (self.path / "shards").rmdir()

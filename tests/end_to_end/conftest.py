@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from one_server import one_server
+from one_server import Servers
 from tiny_bench import NETWORK, Bench, draw_coco
 
 from hrbench.models.weights.load import save
@@ -26,11 +26,24 @@ QUIET = [
 ]
 
 
+SERVERS = Servers()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def shared_server() -> Iterator[None]:
-    """Runs of one test file share a server, which ends with the file: others look at what is left running."""
-    with one_server():
+    """Runs of all tests of this folder share a server."""
+    with SERVERS.shared():
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """The server ends with the last test of this folder: others look at what is left running."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+            SERVERS.end()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from small_sets import drawn_with
 
 import hrbench
 from hrbench.cli.command_line import main
+from hrbench.core import units
 from hrbench.errors import InputError
 from hrbench.models.weights.sources import SHIPPED
 
@@ -150,6 +151,22 @@ def test_disturbed_a_lot(releases, capsys):
     (row,) = [row for row in values["comparison"]["rows"] if (row["entry"], row["quantity"]) == ("pose", "AP")]
     assert row["interval"][0] <= row["change"] <= row["interval"][1] < -0.003 and row["p"] < 0.001
     assert row["tier"] == "required" and row["rule"] == "default" and row["replicates"] >= 2000
+
+
+def test_a_report_holds_the_best_against_a_release_as_a_judge_does(releases, capsys):
+    _, values, _ = gate(capsys, releases.run("lot"))
+    rows = {(row["metric"], row["quantity"]): row for row in values["comparison"]["rows"]}
+    assert main(["report", "lot", "--against", "before", "--out", "held", "--format", "html"]) == 0
+    page = Path("held/report.html").read_text()
+    changes = re.findall(r'<td class="change" title="against before, ([^"]*)">[^<]*<span class="why">([^<]*)<', page)
+    mains = [rows["coco-keypoints", "AP"], rows["topk", "top1"]]
+    ends = [[units.signed(end, "fraction") for end in row["interval"]] for row in mains]
+    told = [f"[{low}, {high}] {row['verdict']}" for (low, high), row in zip(ends, mains, strict=True)]
+    assert [each for _, each in changes] == told and mains[0]["verdict"] == "regressed"
+    assert all("changed: weights: " in sentence for sentence, _ in changes)
+    assert main(["report", "lot", "--against", "nowhere"]) == 2 and "neither a run folder" in capsys.readouterr().err
+    assert main(["report", "lot", "--format", "html", "--out", "held"]) == 0
+    assert "Against the last run: –" in Path("held/report.html").read_text()
 
 
 def test_another_protocol(releases, capsys):

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from record_tide import SEEDS, digest, drawn
+from record_tide import LVIS_SEEDS, SEEDS, digest, drawn, drawn_lvis
 
 from hrbench.metrics.coco.detection_analysis import compared_pairs
 from hrbench.metrics.coco.error_types import KINDS, error_types, matched
 from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
+from hrbench.metrics.coco.lvis import LvisBoxes, LvisMasks
 
-RECORD = json.loads((Path(__file__).parent / "data/tide/numbers.json").read_text())
+RECORD, LVIS_RECORD = (
+    json.loads((Path(__file__).parent / "data/tide" / name).read_text()) for name in ("numbers.json", "lvis.json")
+)
 NAMES = dict(zip(KINDS, ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss"), strict=True))
 
 
@@ -36,6 +39,32 @@ def test_the_numbers_of_tidecv(seed: int, tmp_path: Path) -> None:
     assert totals == near(record["totals"], abs=1e-11)
     counts = found.counts.sum(axis=0) + found.spared  # tidecv counts detections in crowds, too
     assert {NAMES[kind]: many for kind, many in zip(KINDS, counts.tolist(), strict=True)} == record["counts"]
+
+
+@pytest.mark.parametrize("seed", LVIS_SEEDS)
+def test_the_numbers_of_tidecv_of_lvis(seed: int, tmp_path: Path) -> None:
+    """Of federated annotations: costs and totals are tidecv's, counts those of detections that LVIS judges."""
+    made, record = drawn_lvis(seed), LVIS_RECORD[str(seed)]
+    assert digest(made) == record["digest"], "what is drawn has changed: record again"
+    for name, content in zip(("truth.json", "results.json"), made, strict=True):
+        (tmp_path / name).write_text(json.dumps(content))
+    metric = LvisMasks() if seed % 2 else LvisBoxes()
+    target = metric.read_target(tmp_path / "truth.json")
+    predictions = metric.read_predictions(tmp_path / "results.json", target)
+    found = metric.analyse(predictions, target, metric.measure(predictions, target))
+    tables = {one.key: one for one in found.sections}
+    costs = dict(zip(tables["errors"].rows, tables["errors"].values.tolist(), strict=True))
+    for kind, name in NAMES.items():
+        assert 100 * costs[kind][1] == pytest.approx(record["costs"][name], abs=1e-11), kind
+        assert costs[kind][0] <= record["counts"][name]
+    assert costs["missed"][0] == record["counts"]["Miss"]
+    totals = (100 * tables["totals"].values[:, 1]).tolist()
+    assert totals[:2] == pytest.approx([record["totals"]["FalsePos"], record["totals"]["FalseNeg"]], abs=1e-11)
+    assert 100 * tables["totals"].values[2, 2] == pytest.approx(record["ap"], abs=1e-11)
+    # what LVIS ignores is all that tidecv counts beyond
+    known = tables["federation"].values.sum(axis=0)
+    assert known[2] == sum(row[0] for kind, row in costs.items() if kind != "missed")
+    assert known[2] + known[3] == sum(many for name, many in record["counts"].items() if name != "Miss")
 
 
 def test_the_data_sets_have_what_is_difficult() -> None:

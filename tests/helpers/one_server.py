@@ -1,10 +1,11 @@
-"""Runs of one test file that share the process that starts their entries' processes: importing torch takes seconds.
+"""Runs of many tests that share the process that starts their entries' processes: importing torch takes seconds.
 
 What an entry does stays in its own process, so all that they share is what that process has imported.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,20 +31,30 @@ class Kept(local._ServerProcess):
         super().end(local.CLOSE_SECONDS)
 
 
-@contextmanager
-def one_server() -> Iterator[None]:
-    """Within it, executors of this process that follow one another, of this interpreter, have one server."""
-    servers: list[Kept] = []
+class Servers:
+    """Those that are kept: one for each environment, since what is imported may have read it."""
 
-    def get(interpreter: None) -> Kept:
+    def __init__(self) -> None:
+        self._kept: dict[frozenset[tuple[str, str]], Kept] = {}
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Within it, executors of this process that follow one another, of this interpreter, have the same server."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(local, "_ServerProcess", self._get)
+            yield
+
+    def end(self) -> None:
+        """Ends them all."""
+        while self._kept:
+            _, server = self._kept.popitem()
+            if server.process.poll() is None:
+                server.end_for_good()
+
+    def _get(self, interpreter: None) -> Kept:
         assert interpreter is None
-        if not servers or servers[-1].process.poll() is not None:
-            servers.append(Kept(interpreter))
-        return servers[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "_ServerProcess", get)
-        yield
-    for server in servers:
-        if server.process.poll() is None:
-            server.end_for_good()
+        environment = frozenset(item for item in os.environ.items() if item[0] != "PYTEST_CURRENT_TEST")
+        server = self._kept.get(environment)
+        if server is None or server.process.poll() is not None:
+            server = self._kept[environment] = Kept(interpreter)
+        return server

@@ -20,7 +20,7 @@ FLOORS = (
     "formats catalog store cost",
     "models datasets tasks metrics suite judge",
     "runner report fetch miniature",
-    "ci hrbench",  # hrbench is the package's own face, __init__
+    "ci serve hrbench",  # hrbench is the package's own face, __init__
     "cli",
     "__main__",
 )
@@ -49,11 +49,12 @@ NEVER: dict[str, str] = {
     "fetch": "runner report torch",
     "runner": "report cli ci miniature",
     "ci": "cli torch",
+    "serve": "cli models datasets tasks metrics suite runner fetch miniature torch",  # it shows what is stored
 }
 """Room -> what it never imports, though some of it lies on a lower floor: rooms, and torch (with torchvision)."""
 
-ANYWHERE = "cli ci miniature"
-"""What no room imports: a miniature is named by the catalog's string alone. cli may import ci, and __main__ cli."""
+ANYWHERE = "cli ci serve miniature"
+"""What no room imports: a miniature is named by the catalog's string alone. cli may import ci, serve, __main__ cli."""
 
 TORCH_AT_THE_TOP = {"models", "cost", "miniature"}
 
@@ -125,7 +126,7 @@ def wrong(module: str, target: str) -> str:
         return f"{module} imports {target}: rooms of one floor do not import one another"
     if other in NEVER.get(mine, "").split():
         return f"{module} imports {target}: {mine} never imports {other}"
-    if other in ANYWHERE.split() and (mine, other) not in {("cli", "ci"), ("__main__", "cli")}:
+    if other in ANYWHERE.split() and (mine, other) not in {("cli", "ci"), ("cli", "serve"), ("__main__", "cli")}:
         return f"{module} imports {target}: nothing imports {other}"
     return ""
 

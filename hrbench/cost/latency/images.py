@@ -20,6 +20,7 @@ from torch import Tensor
 
 from hrbench.contracts import Evaluated, Task
 from hrbench.core.limit import limited
+from hrbench.core.remote import mirror
 from hrbench.errors import EntryError
 from hrbench.types import Item, Sample, Variant
 
@@ -69,9 +70,10 @@ def image_pool(evaluated: Evaluated, variant: Variant, like: Tensor, most: int =
 def with_work(task: Task, samples: Sequence[Sample], most: int) -> list[Sample]:
     """At most so many samples in which the task has something to do, spread over all of these, in their order."""
     chosen = limited(samples, most)
-    if all(task.work(sample) > 0 for sample in chosen):  # as in most data sets, of which not all need be looked at
-        return chosen
-    return limited([sample for sample in samples if task.work(sample) > 0], most)
+    if not all(task.work(sample) > 0 for sample in chosen):  # in most data sets not all need be looked at
+        chosen = limited([sample for sample in samples if task.work(sample) > 0], most)
+    mirror.present(sample.path for sample in chosen)  # nothing is fetched while times are taken
+    return chosen
 
 
 def _input(task: Task, item: Item, like: Tensor) -> Tensor:

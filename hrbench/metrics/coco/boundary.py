@@ -20,16 +20,19 @@ from typing import Any, Literal
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.forms import TruthArea
-from hrbench.formats.coco.instance_results import DetectionArea
+from hrbench.formats.coco.instance_results import DetectionArea, InstanceResults
+from hrbench.formats.coco.instances import InstanceTruth
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.boundaries import RATIO, checked_ratio
 from hrbench.metrics.coco.assignment import Similarity
+from hrbench.metrics.coco.boundary_analysis import VERSION, boundary_analysis
 from hrbench.metrics.coco.boundary_iou import boundary_iou
 from hrbench.metrics.coco.boundary_reference import boundaries_by_opencv
-from hrbench.metrics.coco.criteria import Areas
+from hrbench.metrics.coco.criteria import Areas, settings_in
 from hrbench.metrics.coco.instances import FORMS, INSTANCES, CocoMasks, CocoObjects
 from hrbench.metrics.coco.reported import described
-from hrbench.types import Measurement, State
+from hrbench.metrics.coco.states import matches_of
+from hrbench.types import Analysis, Measurement, State
 
 
 class CocoBoundary(CocoObjects):
@@ -40,6 +43,8 @@ class CocoBoundary(CocoObjects):
 
     name = "coco-boundary"
     kind = "mask"
+    meets_other_classes = True  # to explain errors
+    analysis_version = VERSION
     prediction_file = "masks.json"
     oracle = "pycocotools, with boundaries by OpenCV,"
     prediction_form = CocoMasks.prediction_form
@@ -111,3 +116,8 @@ class CocoBoundary(CocoObjects):
                 f"or construct it with dilation_ratio={ratio}"
             )
         return super().summarise(state, resamples, seed)
+
+    def analyse(self, predictions: InstanceResults, target: InstanceTruth, state: State) -> Analysis:
+        """As of `CocoMasks`, by the lower of mask and boundary IoU, and how the two differ."""
+        matches, settings = matches_of(state, self.name, self.version), settings_in(state, INSTANCES)
+        return boundary_analysis(self.name, predictions, target, matches, settings, state.params)

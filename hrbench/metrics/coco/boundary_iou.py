@@ -34,13 +34,22 @@ def boundary_iou(truths: Truths, truth: Masks, found: Masks, lowest: float, rati
     def similarity(detection: np.ndarray, which: np.ndarray) -> np.ndarray:
         alike = of_masks(detection, which)
         near = np.flatnonzero((alike >= lowest) & ~truths.crowd[which])
-        for start in range(0, len(near), CHUNK_PAIRS):
-            some = near[start : start + CHUNK_PAIRS]
-            edges = _pairs_iou(truth, found, truths, which[some], detection[some], ratio)
-            alike[some] = np.minimum(alike[some], np.fromiter(edges, np.float64, len(some)))
+        alike[near] = np.minimum(alike[near], edge_iou(truths, truth, found, detection[near], which[near], ratio))
         return alike
 
     return similarity
+
+
+def edge_iou(
+    truths: Truths, truth: Masks, found: Masks, detection: np.ndarray, which: np.ndarray, ratio: float
+) -> np.ndarray:
+    """(P,) float64: the IoU of the boundaries of pairs; parameters as of `boundary_iou`, and the rows of each pair."""
+    result = np.empty(len(which))
+    for start in range(0, len(which), CHUNK_PAIRS):
+        some = slice(start, start + CHUNK_PAIRS)
+        edges = _pairs_iou(truth, found, truths, which[some], detection[some], ratio)
+        result[some] = np.fromiter(edges, np.float64, len(which[some]))
+    return result
 
 
 def _pairs_iou(

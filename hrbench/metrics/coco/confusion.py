@@ -22,15 +22,12 @@ def confusion(pairs: ImagePairs, match: Matched, score: float = SCORE) -> np.nda
 
     match: of these pairs. Detections of lower scores take only what is left, so that it holds for any `score`.
     """
-    classes, shown = pairs.classes, pairs.score >= score
-    own = np.flatnonzero(match.right & shown)
-    left = shown & ~match.right & ~match.spared
-    used = np.zeros(len(pairs.truth), bool)
-    used[match.took[own]] = True
-    others = (pairs.iou >= FOREGROUND) & ~pairs.same & left[pairs.detection] & ~used[pairs.object]
-    detection, row = taken(pairs, np.flatnonzero(others), pairs.image[pairs.detection])
+    classes, own = pairs.classes, np.flatnonzero(match.right & (pairs.score >= score))
+    left = (pairs.score >= score) & ~match.right & ~match.spared
+    detection, row = mistaken(pairs, match, left, score)
     left[detection] = False
-    used[row] = True
+    used = np.zeros(len(pairs.truth), bool)
+    used[match.took[own]] = used[row] = True
     counts = np.zeros((classes + 1) ** 2, np.int64)
     for truth, found in (
         (pairs.found[own], pairs.found[own]),
@@ -40,3 +37,17 @@ def confusion(pairs: ImagePairs, match: Matched, score: float = SCORE) -> np.nda
     ):
         counts += np.bincount(truth * (classes + 1) + found, minlength=len(counts))
     return counts.reshape(classes + 1, classes + 1)
+
+
+def mistaken(
+    pairs: ImagePairs, match: Matched, left: np.ndarray, score: float = SCORE
+) -> tuple[np.ndarray, np.ndarray]:
+    """(detections, objects) (M,): the objects that detections of another class took.
+
+    left: (N,) bool, the detections that may take one.
+    score: of the detections that took an object of their own class, which is then not free.
+    """
+    used = np.zeros(len(pairs.truth), bool)
+    used[match.took[match.right & (pairs.score >= score)]] = True
+    others = (pairs.iou >= FOREGROUND) & ~pairs.same & left[pairs.detection] & ~used[pairs.object]
+    return taken(pairs, np.flatnonzero(others), pairs.image[pairs.detection])

@@ -35,8 +35,8 @@ def federated_match(
     """Matches the judged detections of `images` and `categories` (ids, in any order); other rows are left out."""
     images, categories = sorted_unique(images), sorted_unique(categories)
     objects, found, verified = judged_groups(truths, detections, settings, images, categories, federation)
-    found = found.only(_among(found.keys, verified))
-    lenient = _among(found.keys, _keys(federation.partial, images, categories))
+    found = found.only(among_keys(found.keys, verified))
+    lenient = among_keys(found.keys, group_numbers(federation.partial, images, categories))
     return match_groups(truths, detections, similarity, settings, images, categories, objects, found, lenient)
 
 
@@ -55,7 +55,7 @@ def judged_groups(
     keys = group_keys(truths.image, truths.category, images, categories)
     keys[truths.area <= 0] = -1
     objects = RowGroups.of(keys)
-    verified = sorted_unique(np.concatenate([objects.keys, _keys(federation.negative, images, categories)]))
+    verified = sorted_unique(np.concatenate([objects.keys, group_numbers(federation.negative, images, categories)]))
     keys = group_keys(detections.image, detections.category, images, categories)
     keys[(detections.area <= 0) | beyond(detections, settings.max_detections[-1], images)] = -1
     return objects, RowGroups.of(keys, detections.score), verified
@@ -73,13 +73,13 @@ def beyond(detections: Detections, most: int, images: np.ndarray) -> np.ndarray:
     return result
 
 
-def _keys(pairs: np.ndarray, images: np.ndarray, categories: np.ndarray) -> np.ndarray:
+def group_numbers(pairs: np.ndarray, images: np.ndarray, categories: np.ndarray) -> np.ndarray:
     """Rising keys of the groups that pairs (P, 2) of ids are, without those that are not evaluated."""
     keys = group_keys(pairs[:, 0], pairs[:, 1], images, categories)
     return sorted_unique(keys[keys >= 0])
 
 
-def _among(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
+def among_keys(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
     """(U,) bool: which keys are in `known`, which rises."""
     return positions(keys, known) >= 0
 

@@ -30,6 +30,7 @@ class ImagePairs:
     detection, object: (P,) int64, by detection, then in the order of the file; only pairs with counted objects.
     iou: (P,) float64, `least` or more.
     in_region: (N,) float64, how much of a detection lies in the region of its class that holds most of it.
+    rows: (N,) int64, the row of each detection in its file.
     """
 
     classes: int
@@ -42,6 +43,7 @@ class ImagePairs:
     object: np.ndarray
     iou: np.ndarray
     in_region: np.ndarray
+    rows: np.ndarray
 
     @property
     def same(self) -> np.ndarray:
@@ -95,6 +97,7 @@ def image_pairs(
         row[real],
         iou[real],
         in_region,
+        found.rows,
     )
 
 

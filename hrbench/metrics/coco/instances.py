@@ -71,9 +71,9 @@ INSTANCES = MatchSettings(
 )
 _RANGES = {
     "all": ("", "of any area"),
-    "small": ("S", "of small area (up to 32^2 px^2)"),
-    "medium": ("M", "of medium area (32^2 to 96^2 px^2)"),
-    "large": ("L", "of large area (over 96^2 px^2)"),
+    "small": ("S", "of small area (up to 32² px²)"),
+    "medium": ("M", "of medium area (32² to 96² px²)"),
+    "large": ("L", "of large area (over 96² px²)"),
 }
 Shape = Literal["box", "mask"]
 FORMS: dict[Shape, NumberForm] = {

@@ -79,8 +79,8 @@ FORM = NumberForm(
     "people",
     {
         "all": ("", "of any area"),
-        "medium": ("M", "of medium area (32^2 to 96^2 px^2)"),
-        "large": ("L", "of large area (over 96^2 px^2)"),
+        "medium": ("M", "of medium area (32² to 96² px²)"),
+        "large": ("L", "of large area (over 96² px²)"),
     },
     each_limit=False,
 )

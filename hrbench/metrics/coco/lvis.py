@@ -26,6 +26,7 @@ from hrbench.metrics.coco.classes import CategorySelection
 from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.federated import federated_match, looked_for
+from hrbench.metrics.coco.federated_analysis import VERSION, federated_analysis
 from hrbench.metrics.coco.instances import INSTANCES, CocoBoxes, CocoMasks, Shape, annotated_of
 from hrbench.metrics.coco.lvis_notes import lvis_notes
 from hrbench.metrics.coco.lvis_reference import lvis_numbers
@@ -46,14 +47,14 @@ from hrbench.metrics.coco.states import (
     truth_of,
 )
 from hrbench.metrics.states import merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
+from hrbench.types import Analysis, ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 MOST = 300
 _RANGES = {
     "all": ("", "of any area"),
-    "small": ("S", "up to 32^2 px^2"),
-    "medium": ("M", "of 32^2 to 96^2 px^2"),
-    "large": ("L", "over 96^2 px^2"),
+    "small": ("S", "up to 32² px²"),
+    "medium": ("M", "of 32² to 96² px²"),
+    "large": ("L", "over 96² px²"),
 }
 _RARITY = {
     "r": "rare classes (in fewer than 10 training images)",
@@ -137,6 +138,7 @@ class LvisObjects:
     name: str
     kind: Shape
     version = 1
+    analysis_version = VERSION
     prediction_file: str
     oracle = "lvis"
     quality_is = "average precision within the image, mean over the thresholds of IoU"
@@ -195,7 +197,7 @@ class LvisObjects:
 
         Raises InputError naming the first fault, MissingError.
         """
-        return read_results(Path(path), target, self.detection_area, self.form)
+        return read_results(Path(path), target, self.detection_area, self.form, any_class=True)  # to explain errors
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, completely or not at all, with only this shape; see `formats.coco.write`."""
@@ -232,6 +234,11 @@ class LvisObjects:
     def input_notes(self, predictions: InstanceResults, target: InstanceTruth, state: State) -> list[Note]:
         """What in annotations and results changes these numbers, or may."""
         return lvis_notes(predictions, target, state, self.settings, _federation(target))
+
+    def analyse(self, predictions: InstanceResults, target: InstanceTruth, state: State) -> Analysis:
+        """Types of errors with what they cost, AP by frequency, size and class, curves, confusions, calibration."""
+        settings, params = _settings_in(state), state.params
+        return federated_analysis(self.name, predictions, target, self._matches(state), settings, params)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

@@ -54,25 +54,31 @@ def keypoint_analysis(
     if not matches.positives[:, :1].any():
         return Analysis(metric, VERSION, params, ())
     costs = pose_costs(judged, of_every_area(matches))
-    seen = judged.keypoints[..., 2]
-    sections = (
-        _costs_table(costs, mirror is not None),
-        _joints_table(costs.errors, seen, names, mirror),
-        *(
-            _group_table(key, title, rule, group, costs.errors)
-            for key, title, rule, group in (
-                ("visibility", "People by annotated joints", _EVERYWHERE, by_annotated_joints(judged)),
-                ("size", "People by size", _BY_AREA, by_size(judged)),
-                (
-                    "crowding",
-                    "People by how many others overlap them",
-                    f"Two people overlap if the IoU of their boxes is above {OVERLAP:g}. {_EVERYWHERE}",
-                    by_overlap(judged),
-                ),
-            )
-        ),
-    )
+    sections = (*joint_sections(costs, judged, names), *group_sections(costs, judged))
     return Analysis(metric, VERSION, params, sections)
+
+
+def joint_sections(costs: PoseCosts, judged: JudgedPoses, names: Sequence[str]) -> tuple[AnalysisTable, AnalysisTable]:
+    """What errors cost, and the joints of people who were found. names: of the K joints."""
+    seen, mirror = judged.keypoints[..., 2], judged.mirror
+    return _costs_table(costs, mirror is not None), _joints_table(costs.errors, seen, names, mirror)
+
+
+def group_sections(costs: PoseCosts, judged: JudgedPoses) -> tuple[AnalysisTable, ...]:
+    """Groups of people: by annotated joints, by size, by how many others overlap them."""
+    return tuple(
+        _group_table(key, title, rule, group, costs.errors)
+        for key, title, rule, group in (
+            ("visibility", "People by annotated joints", _EVERYWHERE, by_annotated_joints(judged)),
+            ("size", "People by size", _BY_AREA, by_size(judged)),
+            (
+                "crowding",
+                "People by how many others overlap them",
+                f"Two people overlap if the IoU of their boxes is above {OVERLAP:g}. {_EVERYWHERE}",
+                by_overlap(judged),
+            ),
+        )
+    )
 
 
 _EVERYWHERE = (

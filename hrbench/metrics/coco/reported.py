@@ -8,6 +8,7 @@ the same kinds: `AP50/person`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,6 +17,9 @@ from hrbench.metrics.coco.criteria import WIDEST, even_step
 from hrbench.metrics.coco.curves import Number
 from hrbench.metrics.coco.matching import MatchSettings
 from hrbench.types import Quantity
+
+_WHOLE = re.compile(r"(?<![\d.R])(\d+)(?=$|[+-]|step)")
+"""A threshold in a name that has no point."""
 
 MOST_NAMED = 12
 """More recalls that do not lie evenly are only counted."""
@@ -130,6 +134,19 @@ def spread(thresholds: Sequence[float]) -> str:
     return f"{_short(thresholds[0])}-{_short(thresholds[-1])}step{_short(step)}"
 
 
+def label_of(name: str) -> str:
+    """What a number is called where people read it: its name, each threshold with a digit after the point.
+
+    The name itself is older, and stands in policies.
+
+    >>> label_of("APS@1"), label_of("AP@1.0"), label_of("AR@0.5-1step0.1"), label_of("AP@R11/car-1")
+    ('APS@1.0', 'AP@1.0', 'AR@0.5-1.0step0.1', 'AP@R11/car-1')
+    """
+    head, slash, category = name.partition("/")
+    before, at, thresholds = head.partition("@")
+    return before + at + _WHOLE.sub(r"\1.0", thresholds) + slash + category if at else name
+
+
 def described(
     form: NumberForm, settings: MatchSettings, labels: Sequence[str] = (), note: str = ""
 ) -> tuple[Quantity, ...]:
@@ -144,7 +161,7 @@ def described(
             by = f"{form.protocol} protocol" + (" with own criteria" if own and number.name not in known else "")
             texts[kind] = before, f"{after}; {by}; n is {form.others}.{note}"
         of, name = _classes_of(form, settings, number), number.name
-        found.append(Quantity(name, name, "fraction", "higher", of.join(texts[kind])))
+        found.append(Quantity(name, label_of(name), "fraction", "higher", of.join(texts[kind])))
     return tuple(found)
 
 
@@ -188,13 +205,13 @@ def at_in_words(form: NumberForm, settings: MatchSettings, number: Number) -> st
 
 
 def range_in_words(form: NumberForm, settings: MatchSettings, number: Number) -> str:
-    """The area range of a number: "of small area (up to 32^2 px^2)"."""
+    """The area range of a number: "of small area (up to 32² px²)"."""
     area = settings.areas[number.area]
     if area in form.official.areas:
         return form.ranges[area[0]][1]
     name, low, high = area
     ends = f"from {_short(low)}" if high >= WIDEST else f"{_short(low)} to {_short(high)}"
-    return f"of {name} area ({ends} px^2)"
+    return f"of {name} area ({ends} px²)"
 
 
 def recalls_in_words(recalls: Sequence[float]) -> str:

@@ -47,8 +47,9 @@ from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.reference import keypoint_numbers_of
 from hrbench.metrics.coco.reported import described, numbers, range_in_words
 from hrbench.metrics.coco.states import form_of, image_scores, matches_of, state_of, truth_of
+from hrbench.metrics.coco.wholebody_analysis import VERSION, wholebody_analysis
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
+from hrbench.types import Analysis, ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 NAMES = tuple(name for name, _, _ in PARTS)
 _WORDS = {"whole": "the whole body", "lefthand": "the left hand", "righthand": "the right hand"}
@@ -85,6 +86,7 @@ class WholebodyAP:
 
     name = "wholebody-keypoints"
     version = 1
+    analysis_version = VERSION
     prediction_file = "predictions.json"
     oracle = "pycocotools, on the joints of each part"
     quality_is = "average precision within the image, of whole bodies, mean over the thresholds of OKS"
@@ -201,6 +203,13 @@ class WholebodyAP:
                 what = f"predicted people have no joint of the {part} with a third number above 0"
                 notes.append(Note(f"unseen_{part}", what, left, len(points), f"they are left out of AP {part}"))
         return notes
+
+    def analyse(self, predictions: WholebodyResults, target: WholebodyTruth, state: State) -> Analysis:
+        """What errors of joints, scores and people cost in the AP of each part, and where its joints went."""
+        matches = {part: _part_matches(state, part) for part in NAMES}
+        sigmas = {part: metric.sigmas for part, metric in zip(NAMES, self.parts, strict=True)}
+        settings, classes = settings_in(state, KEYPOINTS), self.parts[0].judged_classes(target.people)
+        return wholebody_analysis(self.name, target, predictions, matches, sigmas, settings, classes, self.unseen)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

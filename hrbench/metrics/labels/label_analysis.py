@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -36,6 +37,8 @@ TRIMAPS = (
     "Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NIPS 2011"
 )
 _THIRDS = (0, 2, 4, len(SIDES))
+
+Name = TypeVar("Name", int, str, int | str)
 
 Maps = Callable[[str], tuple[np.ndarray, np.ndarray]]
 """Name of an image -> its maps (H, W) uint16: class indices or IGNORED, and predicted class indices or C for none."""
@@ -86,7 +89,7 @@ def label_analysis(
     return Analysis(metric, VERSION, params, tuple(sections))
 
 
-def spread(images: Sequence[str]) -> list[str]:
+def spread(images: Sequence[Name]) -> list[Name]:
     """At most `MOST_IMAGES` of them, at even distances.
 
     >>> spread(["a", "b"]), len(spread([str(n) for n in range(1000)]))

@@ -64,14 +64,44 @@ def pairs_of(truth: np.ndarray, found: np.ndarray) -> Pairs:
     return Pairs((keys >> _SHIFT).astype(np.int64), (keys & np.uint64((1 << 24) - 1)).astype(np.int64), pixels)
 
 
+@dataclass(frozen=True)
+class MatchedSegments:
+    """Of T annotated and F predicted segments of an image.
+
+    one, other: (M,) int64, rows of the matches, annotated and predicted.
+    iou: (M,) float64.
+    missed: (T,) bool, annotated segments that count and match nothing.
+    false: (F,) bool, predicted ones that match nothing and do not lie in void and crowds.
+    row, column: (P,) int64, rows of the pairs of segments that share pixels.
+    overlap: (P,) float64, IoU of each, whatever its classes.
+    area: (T,) float64, of the annotated segments.
+    """
+
+    one: np.ndarray
+    other: np.ndarray
+    iou: np.ndarray
+    missed: np.ndarray
+    false: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    overlap: np.ndarray
+    area: np.ndarray
+
+
 def count(pairs: Pairs, truth: Segments, found: Segments) -> ImageCounts:
     """The counts of an image whose ids are those of its segments, and no area is below its pixels.
 
     pairs: of its two maps.
     truth, found: annotated and predicted segments; an annotated area that is NaN is counted.
     """
+    own = matched_segments(pairs, truth, found)
+    return ImageCounts(truth.category[own.one], own.iou, found.category[own.false], truth.category[own.missed])
+
+
+def matched_segments(pairs: Pairs, truth: Segments, found: Segments) -> MatchedSegments:
+    """Which segments match; parameters as of `count`."""
     own_area = np.where(np.isnan(truth.area), _areas(*pairs.areas(pairs.truth), truth), truth.area)
-    area = _areas(*pairs.areas(pairs.found), found)
+    area = area_of(pairs, found)
 
     row, column = truth.places(pairs.truth), found.places(pairs.found)
     ignored = np.zeros(len(found.ids), np.int64)  # pixels in void, and then in the crowd of the category
@@ -81,11 +111,9 @@ def count(pairs: Pairs, truth: Segments, found: Segments) -> ImageCounts:
     both = (row >= 0) & (column >= 0)
     row, column, shared = row[both], column[both], pairs.pixels[both]
     alike = truth.category[row] == found.category[column]
-    fits = alike & ~truth.crowd[row]
-    one, other = row[fits], column[fits]
-    iou = shared[fits] / (area[other] + own_area[one] - shared[fits] - ignored[other])
-    match = iou > 0.5
-    one, other, iou = one[match], other[match], iou[match]
+    overlap = shared / (area[column] + own_area[row] - shared - ignored[column])
+    match = alike & ~truth.crowd[row] & (overlap > 0.5)
+    one, other, iou = row[match], column[match], overlap[match]
 
     missed = ~truth.crowd
     missed[one] = False
@@ -95,7 +123,7 @@ def count(pairs: Pairs, truth: Segments, found: Segments) -> ImageCounts:
     false = np.ones(len(found.ids), np.bool_)
     false[other] = False
     false &= ~(ignored / np.maximum(area, 1) > 0.5)
-    return ImageCounts(truth.category[one], iou, found.category[false], truth.category[missed])
+    return MatchedSegments(one, other, iou, missed, false, row, column, overlap, own_area)
 
 
 def _areas(ids: np.ndarray, pixels: np.ndarray, segments: Segments) -> np.ndarray:
@@ -103,3 +131,8 @@ def _areas(ids: np.ndarray, pixels: np.ndarray, segments: Segments) -> np.ndarra
     place, area = segments.places(ids), np.zeros(len(segments.ids), np.int64)
     area[place[place >= 0]] = pixels[place >= 0]
     return area
+
+
+def area_of(pairs: Pairs, found: Segments) -> np.ndarray:
+    """(F,) int64 pixels of each predicted segment. pairs: of its map."""
+    return _areas(*pairs.areas(pairs.found), found)

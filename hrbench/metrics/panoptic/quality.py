@@ -40,11 +40,12 @@ from hrbench.formats.panoptic.segments import prediction_fault, truth_fault
 from hrbench.formats.panoptic.write import write_folder
 from hrbench.metrics.existing import by_name
 from hrbench.metrics.panoptic.counts import count, pairs_of
+from hrbench.metrics.panoptic.panoptic_analysis import VERSION, panoptic_analysis
 from hrbench.metrics.panoptic.reference import official_numbers
 from hrbench.metrics.panoptic.scores import MEANS, PARTS, PanopticSums, class_quantities, measurements, sums
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
+from hrbench.types import Analysis, ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 AT_ONCE = 50
 """How many resamples are counted together."""
@@ -79,6 +80,7 @@ class PanopticQuality:
 
     name = FORM.metric
     version = FORM.version
+    analysis_version = VERSION
     prediction_file = "predictions"
     prediction_form = PredictionForm(
         "a JSON file of annotations, one for each image, and a PNG of segment ids for each of them in the folder of "
@@ -173,6 +175,10 @@ class PanopticQuality:
             what = "crowd regions share their category with a later one of their image"
             notes.append(Note("crowds_of_one_category", what, crowds, effect="predictions in them count as wrong"))
         return notes
+
+    def analyse(self, predictions: PanopticResults, target: PanopticTruth, state: State) -> Analysis:
+        """What PQ loses by class, what segments without a match are, confused classes, segments by size."""
+        return panoptic_analysis(self.name, arrays_of(state, FORM), state.params, predictions, target)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

@@ -36,6 +36,8 @@ from hrbench.metrics.points.image_rows import as_bytes, rows_in
 from hrbench.metrics.points.joint_notes import coco_notes
 from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
 from hrbench.metrics.points.options import positive
+from hrbench.metrics.points.pck_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.points.pck_analysis import pck_analysis
 from hrbench.metrics.points.pck_reference import plain_numbers
 from hrbench.metrics.points.people import (
     OPTIONS,
@@ -51,7 +53,7 @@ from hrbench.metrics.points.people import (
 )
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
+from hrbench.types import Analysis, ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
 
 FORM = StateForm(
     "pck",
@@ -91,6 +93,7 @@ class Pck:
 
     name = FORM.metric
     version = FORM.version
+    analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions.json"
     oracle = "a plain count, joint by joint,"
     quality_is = "area under the image's PCK curve up to its largest threshold"
@@ -243,6 +246,12 @@ class Pck:
             notes.append(Note("unpaired_predictions", "predictions are held to nobody", left, total, effect))
         notes += unseen_note(predictions.unseen, left + people - missed)
         return notes + coco_notes(predictions, target, state, self.sigmas)
+
+    def analyse(self, predictions: Posed, target: People, state: State) -> Analysis:
+        """PCK by joint, part of the body and threshold, joints of the other side, people, the worst images."""
+        arrays = arrays_of(state, FORM)
+        rows, _ = rows_in(target.image, np.searchsorted(target.images, arrays["image"]))
+        return pck_analysis(self.name, arrays, state.params, target, rows, self.qualities(state))
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image. Raises InputError if an image occurs twice or params differ."""

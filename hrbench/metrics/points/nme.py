@@ -29,10 +29,12 @@ from hrbench.formats.face_list import FaceList
 from hrbench.formats.landmarks import read_faces, read_points, write_points
 from hrbench.metrics.points.counts import errors
 from hrbench.metrics.points.image_rows import as_bytes, rows_in, summed, weighted
+from hrbench.metrics.points.nme_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.points.nme_analysis import nme_analysis
 from hrbench.metrics.points.options import positive
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
+from hrbench.types import Analysis, ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
 
 Length = Literal["outer_eyes", "pupils", "annotated", "box", "diagonal"]
 FORM = StateForm("nme", 1, "image", (), {"faces": ("row", "error", "size", "subsets")})
@@ -90,6 +92,7 @@ class Nme:
 
     name = FORM.metric
     version = FORM.version
+    analysis_version = ANALYSIS_VERSION
     prediction_file = "predictions.npy"
     prediction_form = PredictionForm(
         "a NumPy array of faces, landmarks and x, y, in the order of the list of faces",
@@ -188,6 +191,10 @@ class Nme:
             option = f"origin: {1 - target.origin}" if target.origin is not None and fits else ""
             told.append(Note("shifted", what, effect=effect, option=option))
         return told
+
+    def analyse(self, predictions: np.ndarray, target: FaceList, state: State) -> Analysis:
+        """Errors by landmark, region and subset, the curve of faces, landmarks taken for the other side's, images."""
+        return nme_analysis(self.name, arrays_of(state, FORM), state.params, predictions, target)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image. Raises InputError if an image occurs twice or params differ."""

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from hrbench.core.digests import sha256
 from hrbench.core.plugins import model_ref
+from hrbench.core.remote import mirror
 from hrbench.core.resources import PACKAGE
 from hrbench.errors import InputError
 from hrbench.models.adapters.snapshots import folder_of, weights_in
@@ -114,12 +115,13 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Weights
     """The weights file of a variant, or the reason why there is none.
 
     A network of "onnx:FILE" or "exported:FILE" has its weights in that file; a user-defined callable may load them
-    itself ("own"). Reads no files, only looks whether they exist.
+    itself ("own"). Reads no files, only looks whether they exist; if `folder` is at an address, it is listed.
 
     weights: None (the first of the variant's sources that is on disk), one of its sources, "none" (only costs are
         measured), "own", or a path.
     folder: of downloaded files (--weights), under the publishers' names; source "shipped" is in the package instead.
     """
+    mirror.listed(folder)
     if weights == "none":
         return Missing(Reason("weights: none was asked for, so only costs are measured"))
     ref = model_ref(variant.use)
@@ -192,7 +194,7 @@ def _stem(name: str) -> str:
 
 
 def _absent(variant: Variant, source: Source, folder: Path) -> str:
-    looked = " and ".join(str(path) for path in source.places(folder))
+    looked = " and ".join(mirror.told(str(path)) for path in source.places(folder))
     if source.name == "shipped":
         how = f"make it by python -m hrbench.miniature train {variant.name}"
     else:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from evidence import parameters, points
 
 from hrbench.cli.compare import table
-from hrbench.judge.rows import Row
+from hrbench.judge.rows import Row, row_values
 from hrbench.judge.verdict import judge
+from hrbench.report import difference
 from hrbench.types import Margin
 
 LONG = "pose_hrnet_w32_coco_256x192-boxes-ground_truth"
@@ -36,6 +37,15 @@ def test_in_a_terminal_no_line_is_longer_than_it_is_wide() -> None:
     assert [line for line in lines if line in (LONG, "former-net → net")] == [LONG, "former-net → net"]
     assert [line[:1] for line in lines[2:] if line[1:3] == "  " and line[:1] in "-?+"] == ["-", "?", "+", "-"]
     assert "     more than 100 times as many images would settle it" in lines
+
+
+def test_a_margin_in_pixels_has_the_digits_that_a_person_reads() -> None:
+    error = points(-0.1, 0.01)
+    error = replace(error, quantity=replace(error.quantity, name="epe", label="EPE", unit="pixels", better="lower"))
+    (judged,) = judge([(error, Margin(relative=0.0387616998))], corrected=False)
+    row = Row(replace(judged, margin=0.038761699841903), "required")
+    assert difference.margin_text(row) == "0.0388 px"
+    assert row_values(row).label == "EPE" and row_values(row).margin == 0.038761699841903
 
 
 def test_a_wide_terminal_is_as_a_file() -> None:

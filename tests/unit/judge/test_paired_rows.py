@@ -55,7 +55,7 @@ def test_the_interval_is_that_of_a_comparison(states: dict[str, ByImage], right:
     assert not isinstance(rows, str)
     rows_of_a_table = PairedRows()
     found = rows_of_a_table.interval(net("a"), net("b"), "coco-keypoints", "AP")
-    assert found is not None and found == rows[0].interval
+    assert found is not None and found[:2] == rows[0].interval and found.images == len(VALUES[0])
     again = PairedRows(known=rows_of_a_table.used)
     states |= {"a": side(VALUES[1], right=right)}  # what is known is not computed again
     assert again.interval(net("a"), net("b"), "coco-keypoints", "AP") == found and again.used == again.known
@@ -67,4 +67,4 @@ def test_no_interval_without_states_or_on_other_images(states: dict[str, ByImage
     assert rows.interval(net("a"), net("b"), "coco-keypoints", "AP") is None
     assert rows.interval(net("a"), net("c"), "coco-keypoints", "AP") is None
     assert rows.interval(net("a"), net("a"), "coco-keypoints", "none") is None
-    assert rows.interval(net("a"), net("a"), "coco-keypoints", "AP") == (0.0, 0.0)
+    assert rows.interval(net("a"), net("a"), "coco-keypoints", "AP") == (0.0, 0.0, len(VALUES[0]))

@@ -71,6 +71,16 @@ def test_one_table_has_latency_with_its_bounds_throughput_memory_energy_and_stab
     }  # fmt: skip
 
 
+def test_a_folded_table_of_costs_does_not_repeat_what_is_told_of_accuracies():
+    rows = [result(name, 0.7, timed(0.01), notes=("people are hidden",)) for name in ("A", "B")]
+    found = tables(*rows)
+    folded, others = found[FURTHER], [table for name, table in found.items() if name != FURTHER]
+    assert folded.folded and "people are hidden" not in folded.footnotes
+    assert not any(one.startswith("Protocol") for one in folded.remarks)
+    assert any(one.startswith("Protocol") for table in others for one in table.remarks)
+    assert any("people are hidden" in table.footnotes for table in others)
+
+
 def test_a_latency_with_bounds_has_the_table_and_one_without_needs_none():
     assert FURTHER in tables(result("A", 0.7, timed(0.01)))
     assert FURTHER not in tables(result("A", 0.7, timed(0.01, p90_bound=None)))

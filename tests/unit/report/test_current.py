@@ -11,6 +11,7 @@ import pytest
 from report_factory import make, of, spend
 
 from hrbench.report import current
+from hrbench.report.summary import FirstScreen
 from hrbench.report.write import write_reports
 from hrbench.store.results import to_json
 from hrbench.types import Drawing, Result
@@ -36,7 +37,9 @@ def again(result: Result, folder: Path, **more: object) -> bool:
     """Whether the report is written again, with the time of its files set back before."""
     for file in folder.glob("report.*"):
         os.utime(file, ns=(1, 1))
-    current.note(folder, current_key(folder), [*folder.glob("report.*"), *folder.glob("figures/*")], ())
+    current.note(
+        folder, current_key(folder), [*folder.glob("report.*"), *folder.glob("figures/*")], FirstScreen((), "", (), ())
+    )
     before = written(folder)
     write_reports([result], folder, **{"suites": ["suite: a"], "keep": True, **more})
     return written(folder) != before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -97,6 +98,16 @@ def test_the_lowest_numbers_are_chosen_and_the_largest_counts_and_harms(unit: st
     table = analysis(80, unit=unit, main=main).sections[0]
     assert isinstance(table, AnalysisTable)
     assert chosen(table, 20, 5).rows[0] == first and chosen(table, 80, 5).rows == list(range(80))
+
+
+def test_a_large_matrix_is_left_out_where_a_table_tells_its_pairs(tmp_path: Path):
+    whole = analysis(classes=20)
+    table = replace(whole.sections[0], key="confusions", title="Largest confusions")
+    both = replace(whole, sections=(table, *whole.sections[1:]))
+    assert "Matrix" in section([stored(tmp_path, "a", whole)]) and "Matrix" not in section(
+        [stored(tmp_path, "b", both)]
+    )
+    assert "Matrix" in section([stored(tmp_path, "c", replace(both, sections=(table, *analysis().sections[1:])))])
 
 
 def test_lines_have_gaps_where_they_have_no_value():

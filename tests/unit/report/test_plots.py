@@ -82,12 +82,13 @@ def test_families_beyond_the_colours_have_another_shape_and_the_legend_stays_wit
     assert len(set(re.findall(r'<(circle|path)[^>]*fill="var\(--series-1\)"', svg))) == 2
 
 
-def test_a_long_label_is_cut_in_its_middle_and_whole_in_the_tooltip():
+def test_a_long_label_is_in_lines_and_whole_in_the_tooltip():
     label = "HRNet miniature · pose_hrnet_miniature_coco-boxes-ground_truth of miniature 96×72"
     points = [Point(label, "HRNet", "HRNet", x, y, tooltip=label) for x, y in ((1.0, 70.0), (1.1, 75.0))]
     svg = draw(points)
-    texts = re.findall(r">([^<>]*…[^<>]*96×72)<", svg)
-    assert len(texts) >= 2 and all(text.startswith("HRNet") for text in texts)
+    lines = re.findall(r'<text[^>]* font-size="6.5"[^>]*stroke[^>]*>([^<]*)<', svg)  # in a column
+    assert lines.count("HRNet miniature") == 2 and sum("…" in line for line in lines) == 2  # of a word too long
+    assert sum(line.endswith("of miniature 96×72") for line in lines) == 2
     assert svg.count(f"<title>{label}</title>") == 4
 
 

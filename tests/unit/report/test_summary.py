@@ -52,7 +52,7 @@ def test_of_how_many_it_is_the_best(values, among):
 
 def test_those_that_do_not_differ_are_as_good():
     rows = [net(f"Net-{i}", value) for i, value in enumerate((0.74, 0.735, 0.6))]
-    assert best(rows, paired=lambda *_: (-0.01, 0.001))[0].among == "best of 3, 1 as good"
+    assert best(rows, paired=lambda *_: (-0.01, 0.001, 99))[0].among == "best of 3, 1 as good"
 
 
 def test_only_rows_of_one_protocol_are_compared():
@@ -91,13 +91,39 @@ def weighed(value, digest, **more):
 
 def test_against_the_last_run():
     former, now = weighed(0.739, "a"), weighed(0.741, "b")
-    before = replaced(now, former, lambda first, second, metric, number: (-0.001, 0.005))
+    before = replaced(now, former, lambda first, second, metric, number: (-0.001, 0.005, 99))
     assert before.text() == "+0.2" and before.sentence() == (
         "replaces the result of 20 November 2026, 09:30 UTC; AP 73.9 before, 74.1 now; "
-        "95 % interval of the paired difference −0.1 to +0.5; changed: weights: aaaaaaaaaaaa / bbbbbbbbbbbb"
+        "95 % interval of the paired difference −0.1 to +0.5: not worse; changed: weights: aaaaaaaaaaaa / bbbbbbbbbbbb"
     )
     (found,) = best([now], [before])
     assert (found.change, found.change_told) == ("+0.2", before.sentence())
+    assert (found.change_interval, found.verdict) == ("[−0.1, +0.5]", "not worse")
+    other = replaced(now, former, lambda *_: (-0.005, 0.005, 99), "v1.2")
+    assert other.sentence().startswith("against v1.2, the result of 20 November 2026, 09:30 UTC; AP 73.9 before")
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        (None, "cannot tell"),
+        ((0.004, 0.02, 99), "improved"),
+        ((-0.001, 0.002, 99), "unchanged"),
+        ((-0.02, -0.004, 99), "regressed"),
+        ((-0.004, 0.005, 99), "cannot tell"),
+        ((0.004, 0.02, 29), "cannot tell"),
+        ((0.0, 0.0, 1), "unchanged"),
+    ],
+)
+def test_a_change_has_the_verdict_of_a_judge(interval, verdict):
+    assert replaced(weighed(0.741, "b"), weighed(0.741, "a"), lambda *_: interval).verdict() == verdict
+    lower = [
+        replace(one, scores=tuple(replace(s, quantity=replace(s.quantity, better="lower")) for s in one.scores))
+        for one in (weighed(0.741, "b"), weighed(0.741, "a"))
+    ]
+    opposite = {"improved": "regressed", "regressed": "improved"}
+    turned = interval and (*interval,)
+    assert replaced(*lower, lambda *_: turned).verdict() == opposite.get(verdict, verdict)
 
 
 def test_a_last_run_under_another_protocol_is_not_subtracted():

@@ -23,7 +23,7 @@ FIRST = [
     "run", "date", "entry", "model", "use", "input", "dataset", "protocol", "status", "limited", "metric", "quantity",
     "unit", "value", "low", "high", "n", "reason", "batch", "dtype", "device", "runtime", "threads", "mode", "inputs",
     "weights", "weights_file", "weights_sha256", "data_sha256", "caches", "passes", "spread", "p90_bound", "p99_bound",
-    "stability", "unstable_because", "hrbench",
+    "stability", "unstable_because", "hrbench", "label",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import slow_errors
 from both_ways import both_ways
 from pycocotools import mask as codec
 from random_instances import case
@@ -19,7 +20,9 @@ from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.rle import decoded
 from hrbench.metrics.boundaries import boundary, everywhere, width_of
 from hrbench.metrics.coco.boundary import CocoBoundary
+from hrbench.metrics.coco.error_types import KINDS
 from hrbench.metrics.coco.instances import CocoMasks
+from hrbench.store.analyses import fault_of
 from hrbench.types import State
 
 
@@ -219,3 +222,66 @@ def test_without_detections_and_without_objects(tmp_path: Path) -> None:
     nothing = json.loads(paths[0].read_text())
     paths[0].write_text(json.dumps({**nothing, "annotations": []}))
     assert values(CocoBoundary(), paths)["AP"] is None
+
+
+def both_iou(truth: dict[str, Any]) -> Any:
+    """(detection, object) -> mask IoU and boundary IoU, pixel by pixel; of a crowd the mask's part inside it twice."""
+    sizes = {one["id"]: (one["height"], one["width"]) for one in truth["images"]}
+
+    def code(row: dict[str, Any]) -> Any:
+        given, (height, width) = row["segmentation"], sizes[row["image_id"]]
+        if isinstance(given, list):
+            return codec.merge(codec.frPyObjects(given, height, width))
+        return codec.frPyObjects(given, height, width) if isinstance(given["counts"], list) else given
+
+    def pixels(row: dict[str, Any]) -> np.ndarray:
+        counts = code(row)["counts"]
+        return decoded(counts.encode() if isinstance(counts, str) else counts, sizes[row["image_id"]]).astype(np.uint8)
+
+    known: dict[tuple[int, int], tuple[float, float]] = {}
+
+    def compared(one: dict[str, Any], other: dict[str, Any]) -> tuple[float, float]:
+        if (id(one), id(other)) not in known:
+            known[id(one), id(other)] = slowly(one, other)
+        return known[id(one), id(other)]
+
+    def slowly(one: dict[str, Any], other: dict[str, Any]) -> tuple[float, float]:
+        mask = float(codec.iou([code(one)], [code(other)], [other["iscrowd"]])[0, 0])
+        if other["iscrowd"]:
+            return mask, mask
+        width = max(1, int(round(0.02 * np.hypot(*sizes[one["image_id"]]))))  # noqa: RUF046
+        a, b = (eroded_step_by_step(pixels(row), width) for row in (one, other))
+        shared, union = int((a & b).sum()), int((a | b).sum())
+        return mask, shared / union if union else 0.0
+
+    return compared
+
+
+@pytest.mark.parametrize("seed", range(300, 303))
+def test_errors_are_those_by_the_lower_iou_and_the_two_are_told_apart(seed: int, tmp_path: Path) -> None:
+    paths = files(tmp_path, seed, images=8)
+    truth, rows = (json.loads(path.read_text()) for path in paths)
+    metric, both = CocoBoundary(), both_iou(truth)
+    target = metric.read_target(paths[0])
+    predictions = metric.read_predictions(paths[1], target)
+    found = metric.analyse(predictions, target, metric.measure(predictions, target))
+    tables = {one.key: one for one in found.sections}
+    assert fault_of(found) == ""
+    expected = slow_errors.kinds(truth, rows, lambda one, other: min(both(one, other)))
+    told = dict(zip(KINDS, tables["errors"].values[:, 0].tolist(), strict=True))
+    assert told == {kind: expected[kind] for kind in KINDS}
+    assert sum(many > 0 for many in told.values()) >= 4
+    pairs = []
+    for image in truth["images"]:
+        here = [one for one in truth["annotations"] if one["image_id"] == image["id"] and not one["iscrowd"]]
+        some = [row for row in rows if row["image_id"] == image["id"]]
+        mine, took = slow_errors.taken(here, some, lambda one, other: both(one, other)[0])
+        pairs += [(*both(mine[one], here[other]), here[other]["area"]) for one, other in took.items()]
+    mask, edge, area = np.array(pairs).T
+    ends = ((0, 1e10), (0, 1024), (1024, 9216), (9216, 1e10))
+    for row, (low, high) in zip(tables["boundaries"].values, ends, strict=True):
+        some = (area >= low) & (area <= high)
+        means = [mask[some], edge[some], (mask - edge)[some], (edge < mask)[some], (edge < 0.5)[some]]
+        own = [some.sum(), *(part.mean() if some.any() else np.nan for part in means)]
+        assert row.tolist() == pytest.approx(own, abs=1e-12, nan_ok=True)
+    assert (edge < mask).any()

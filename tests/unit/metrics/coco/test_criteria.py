@@ -147,8 +147,8 @@ def test_descriptions_say_the_criteria() -> None:
         "area as annotated, at most 100 detections an image and class, at 11 recalls from 0 to 1; COCO protocol with "
         "own criteria; n is objects."
     )
-    assert "objects of tiny area (0 to 256 px^2) as annotated" in texts["AP-tiny@0.3-0.4step0.05@R11"]
-    assert "objects of vast area (from 100000 px^2) as annotated" in texts["AR-vast@0.3-0.4step0.05"]
+    assert "objects of tiny area (0 to 256 px²) as annotated" in texts["AP-tiny@0.3-0.4step0.05@R11"]
+    assert "objects of vast area (from 100000 px²) as annotated" in texts["AR-vast@0.3-0.4step0.05"]
     (first, *_) = CocoBoxes(class_agnostic=True, recall_thresholds=[0.5]).quantities
     assert "all classes as one" in first.description and "100 detections an image, at recall 0.5" in first.description
 

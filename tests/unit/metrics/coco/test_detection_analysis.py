@@ -13,11 +13,8 @@ from both_ways import take
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from hrbench.contracts import Analyses
-from hrbench.metrics.coco.boundary import CocoBoundary
 from hrbench.metrics.coco.error_types import KINDS
 from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
-from hrbench.metrics.coco.lvis import LvisBoxes
 from hrbench.store.analyses import fault_of
 from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisSection, AnalysisTable
 
@@ -288,9 +285,3 @@ def test_the_compiled_helper_changes_no_bit(tmp_path: Path, monkeypatch, masks: 
     second = analysed(tmp_path, truth, rows, CocoMasks() if masks else CocoBoxes())
     assert [said(one) for one in first.sections] == [said(one) for one in second.sections]
     assert len(first.sections) == 9 and set(KINDS) == set(section(first, "errors").rows)
-
-
-def test_boundaries_and_federated_sets_offer_none():
-    """Of an image of LVIS it is not known whether a class that it does not list is there: an error may be none."""
-    assert isinstance(CocoBoxes, Analyses) and isinstance(CocoMasks, Analyses)
-    assert not isinstance(CocoBoundary, Analyses) and not isinstance(LvisBoxes, Analyses)

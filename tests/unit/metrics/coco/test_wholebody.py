@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import random_poses
+from random_poses import SCORES
 
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.skeletons import COCO_WHOLEBODY, WHOLEBODY_PARTS
 from hrbench.formats.coco.wholebody import KEYS
-from hrbench.metrics.coco.keypoints import NUMBERS
+from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypointAP
 from hrbench.metrics.coco.wholebody import NAMES, WholebodyAP
+from hrbench.metrics.coco.wholebody_analysis import mirrored_joints
+from hrbench.store.analyses import fault_of
 from hrbench.types import Prediction
 
 
@@ -214,3 +218,78 @@ def test_no_results(written):
     metric = WholebodyAP()
     values = metric.raw(measured(metric, written(truth, []))[0])
     assert set(values.ravel().tolist()) <= {0.0, -1.0}
+
+
+# --- why --------------------------------------------------------------------------------------------------------------
+
+
+def explained(metric, paths):
+    """The tables of the analysis by key, and the numbers of the score by name."""
+    state, found, target = measured(metric, paths)
+    analysis = metric.analyse(found, target, state)
+    assert fault_of(analysis) == ""
+    scores = {score.quantity.name: score.value for score in metric.summarise(state, 0)}
+    return {table.key: table for table in analysis.sections}, scores
+
+
+def only(rows, place):
+    """Rows with the joints of one part alone, in COCO's form."""
+    key, score = KEYS[place], SCORES[place]
+    kept = [{name: value for name, value in row.items() if name not in (*KEYS, *SCORES)} for row in rows]
+    for one, row in zip(kept, rows, strict=True):
+        one["keypoints"] = row[key]
+        one["num_keypoints"] = sum(seen > 0 for seen in row[key][2::3])
+        if "score" in row:
+            one["score"] = row.get(score, row["score"]) if place else row["score"]
+    return kept
+
+
+@pytest.mark.parametrize(("place", "part"), [(0, "body"), (3, "lefthand")])
+def test_a_part_is_explained_as_a_set_of_its_joints(written, place, part):
+    """By the analysis of `coco-keypoints`, which pycocotools knows; hands have no mirrored joints there, too."""
+    for seed in (3, 13):
+        truth, results = random_poses.wholebody(seed, images=10)
+        tables, _ = explained(WholebodyAP(detection_area="keypoints"), written(truth, results))
+        places = WHOLEBODY_PARTS[place][2]
+        named = [{**one, "keypoints": list(COCO_WHOLEBODY.names[places])} for one in truth["categories"]]
+        alone = {**truth, "annotations": only(truth["annotations"], place), "categories": named}
+        metric = CocoKeypointAP(
+            sigmas=COCO_WHOLEBODY.sigmas[places], unseen="drop", detection_area="keypoints", num_keypoints="joints"
+        )
+        expected, _ = explained(metric, written(alone, only(results, place)))
+        for key in ("errors", "joints", *(("visibility", "size", "crowding") if part == "body" else ())):
+            one, other = tables[f"{part}-{key}"], expected[key]
+            if part == "body":
+                assert np.array_equal(np.isnan(one.values), np.isnan(other.values))
+            known = ~(np.isnan(one.values) | np.isnan(other.values))
+            assert known.mean() > 0.4 and np.allclose(one.values[known], other.values[known], atol=1e-12)
+            assert one.definition == other.definition and one.title.startswith(
+                {"body": "Body: "}.get(part, "Left hand: ")
+            )
+
+
+def test_what_errors_of_each_part_cost_sums_to_what_its_ap_lacks(written):
+    for seed in (1, 3):
+        tables, scores = explained(WholebodyAP(), written(*random_poses.wholebody(seed, images=8)))
+        parts = tables["parts"]
+        assert parts.rows == ("Whole body", "Body", "Feet", "Face", "Left hand", "Right hand")
+        for row, part in enumerate(NAMES):
+            ap = scores["AP" if part == "whole" else f"AP_{part}"]
+            assert ap is not None and parts.values[row, 0] == pytest.approx(ap, abs=1e-12)
+            assert parts.values[row].sum() == pytest.approx(1)
+        face = tables["face-joints"]
+        assert len(face.rows) == 69 and {key.partition("-")[0] for key in tables} == {*NAMES, "parts"} - {"whole"}
+
+
+def test_joints_are_mirrored_within_their_part():
+    face = mirrored_joints(WHOLEBODY_PARTS[2][2])
+    assert face[[0, 8, 16, 36, 45]].tolist() == [16, 8, 0, 45, 36] and (face[face] == np.arange(68)).all()
+    assert mirrored_joints(WHOLEBODY_PARTS[4][2]).tolist() == list(range(21))
+
+
+def test_a_part_that_nobody_has_is_not_explained(written):
+    truth, good = person()
+    tables, _ = explained(WholebodyAP(), written(truth, [good]))
+    assert not [key for key in tables if key.startswith("face")] and "body-errors" in tables
+    row = tables["parts"].rows.index("Face")
+    assert np.isnan(tables["parts"].values[row]).all() and "annotated" in tables["parts"].reasons[row, 0]
