@@ -25,7 +25,7 @@ from hrbench.runner.executors import ray_cluster, ray_probe
 from hrbench.runner.executors.child import failure
 from hrbench.runner.executors.messages import packed, receive
 from hrbench.runner.executors.ray_actor import CostWorker, RayPost, ShardWorker
-from hrbench.runner.executors.ray_shards import ShardDealer, ShardFailed, WorkerLost
+from hrbench.runner.executors.ray_shards import LOST_RETRIES, POLL_SECONDS, ShardDealer, ShardFailed, WorkerLost
 from hrbench.types import Shard
 
 END_SECONDS = 12.0
@@ -71,6 +71,7 @@ class RayDriver:
         self.memory = 0.0
         self.post: Any = None
         self.costs: Any = None
+        self.measured_by: tuple[dict[str, Any], dict[str, Any]] | None = None
         self.number = 0
         threading.Thread(target=self._listen, name="requests", daemon=True).start()
 
@@ -150,7 +151,10 @@ class RayDriver:
 
     def machine(self, settings: dict[str, Any], gpu: bool) -> dict[str, Any]:
         """What costs depend on of the node that measures them, which is the same one from now on."""
-        return self._ask_costs(gpu, "machine", settings)
+        answer = self._ask_costs(gpu, "machine", settings)
+        if "machine" in answer:
+            self.measured_by = (settings, answer["machine"])
+        return answer
 
     def run(self, job: dict[str, Any], gpu: bool) -> dict[str, Any]:
         """Runs a job on the node that measures costs, alone. Returns {"outcome": ..., "log": text}, or a failure."""
@@ -253,24 +257,43 @@ class RayDriver:
     # --- costs
 
     def _ask_costs(self, gpu: bool, method: str, argument: Any) -> dict[str, Any]:
+        """Asks the worker that measures costs; one that is lost is replaced, on a machine of the same kind."""
+        told = ""
+        for retry in range(LOST_RETRIES + 1):
+            if told:
+                self.send({"note": f"{told}; it is asked again (retry {retry} of {LOST_RETRIES})"})
+            try:
+                if self.costs is None:
+                    self.costs = self._cost_worker(gpu)
+                    if other := self._other_machine():
+                        return {"failure": f"{told}, and {other}", "foreseen": True}
+                return self._waited(getattr(self.costs, method).remote(argument))
+            except WorkerLost as lost:
+                _end(self.costs)
+                self.costs = None
+                told = f"the node that measures costs was lost: {lost}"
+        return {"failure": told, "foreseen": True}
+
+    def _waited(self, ticket: Any) -> dict[str, Any]:
+        """An answer, while what is posted is passed on. Raises WorkerLost."""
         import ray
         from ray.exceptions import RayError
 
-        for last in (False, True):
-            if self.costs is None:
-                self.costs = self._cost_worker(gpu)
-            ticket = getattr(self.costs, method).remote(argument)
-            try:
-                while not ray.wait([ticket], timeout=0.2)[0]:
-                    self._deliver()
-                self._deliver(last=True)
-                return ray.get(ticket)
-            except RayError as error:
-                _end(self.costs)
-                self.costs = None
-                if last or method == "run":  # the job may have run in part, and a time measured twice is another
-                    return {"failure": f"the node that measures costs was lost: {_lost(error)}", "foreseen": True}
-        raise AssertionError
+        while not ray.wait([ticket], timeout=POLL_SECONDS)[0]:
+            self._deliver()
+        self._deliver(last=True)
+        try:
+            return ray.get(ticket)
+        except RayError as error:
+            raise WorkerLost(_lost(error)) from None
+
+    def _other_machine(self) -> str:
+        """How the machine that measures costs now differs from the one before; "" if it does not."""
+        if self.measured_by is None:
+            return ""
+        settings, before = self.measured_by
+        now = self._waited(self.costs.machine.remote(settings)).get("machine")
+        return "" if now == before else f"the node in its place is another machine ({now}; before {before})"
 
     def _cost_worker(self, gpu: bool) -> Any:
         """A worker that has the whole node, or one GPU of it; always of the node that fits first by name."""

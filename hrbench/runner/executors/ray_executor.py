@@ -83,7 +83,9 @@ class RayExecutor:
         arguments = dict(job.arguments) | {"settings": self._settings_there(job.arguments["settings"])}
         device = "cuda" if self.gpu else "cpu"
         fields |= {"arguments": arguments, "device": device, "modules": list(job.modules), "log": ""}
-        answer = self._ask({"do": "run", "job": fields, "gpu": self.gpu}, {"job": listen})
+        name = job.arguments["entry"]["name"]
+        listening = {"job": listen, "note": lambda text: listen({"kind": "note", "entry": name, "text": text})}
+        answer = self._ask({"do": "run", "job": fields, "gpu": self.gpu}, listening)
         if "outcome" not in answer:
             return Outcome(
                 **{key: answer[key] for key in ("failure", "error", "foreseen", "traceback") if key in answer}

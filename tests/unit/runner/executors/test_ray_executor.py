@@ -176,7 +176,7 @@ def test_a_job_that_measures_goes_to_a_node_and_others_stay(on: Any, tmp_path: P
 
     executor, driver = on(answer)
     heard: list[Any] = []
-    arguments = {"settings": REQUEST["settings"]}
+    arguments = {"entry": {"name": "one"}, "settings": REQUEST["settings"]}
     job = Job("a:b", arguments, quiet=True, log=str(tmp_path / "log.txt"), path=("/here",), folder="/here")
     found = executor.submit(job, heard.append)
     assert (found.value, found.changes, heard) == (3, ("a",), [{"kind": "note"}])
