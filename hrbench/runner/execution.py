@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from hrbench.contracts import Executor, Job, MeasuresElsewhere, Outcome, PredictsShards
-from hrbench.errors import EntryError, UnavailableError
+from hrbench.errors import UnavailableError
 from hrbench.runner.cost_keys import may_use_gpu
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.executors.in_process import InProcessExecutor
 from hrbench.runner.executors.interpreter import Interpreter, this_interpreter
+from hrbench.runner.executors.job_failed import JobFailed
 from hrbench.runner.executors.local import LocalExecutor
 from hrbench.runner.executors.needed import modules_for
 from hrbench.runner.settings import Settings
@@ -22,18 +23,6 @@ from hrbench.runner.sharding import why_whole
 from hrbench.types import Entry, Event, Shard
 
 MODULES = ("hrbench.runner.jobs",)
-
-
-class JobFailed(EntryError):
-    """A job failed: it raised, or its process ended. The message is one line.
-
-    trace: the traceback, "" for an error that hrbench raised itself.
-    unavailable: whether it is no failure: this machine or the network cannot do what was asked for.
-    """
-
-    def __init__(self, message: str, trace: str = "", unavailable: bool = False) -> None:
-        super().__init__(message)
-        self.trace, self.unavailable = trace, unavailable
 
 
 @dataclass(slots=True)

@@ -22,9 +22,9 @@ import msgspec
 from hrbench.contracts import Job, Outcome
 from hrbench.core import environment
 from hrbench.errors import EntryError, MissingError, UnavailableError, UsageError
-from hrbench.runner.execution import JobFailed
 from hrbench.runner.executors import ray_cluster
 from hrbench.runner.executors.endings import signal_name
+from hrbench.runner.executors.job_failed import JobFailed
 from hrbench.runner.executors.local import LocalExecutor
 from hrbench.runner.executors.messages import receive, send
 from hrbench.runner.executors.output import KeptOutput

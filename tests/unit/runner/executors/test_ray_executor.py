@@ -14,8 +14,8 @@ import pytest
 
 from hrbench.contracts import Executor, Job, MeasuresElsewhere, PredictsShards
 from hrbench.errors import EntryError, MissingError, UsageError
-from hrbench.runner.execution import JobFailed
 from hrbench.runner.executors import ray_actor, ray_executor
+from hrbench.runner.executors.job_failed import JobFailed
 from hrbench.runner.executors.ray_actor import NodeSide, RayPost
 from hrbench.runner.executors.ray_driver import RayDriver, _lost
 from hrbench.runner.executors.ray_executor import RayExecutor
