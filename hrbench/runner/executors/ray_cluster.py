@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping, MutableMapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -135,16 +136,15 @@ def _authenticate(address: str) -> None:
     """
     try:
         if address.startswith("ray://"):
-            from ray._private.grpc_utils import init_grpc_channel
-            from ray.core.generated import ray_client_pb2, ray_client_pb2_grpc
-
-            channel = init_grpc_channel(address.removeprefix("ray://"), options=[])
-            ping = ray_client_pb2.ClusterInfoRequest(type=ray_client_pb2.ClusterInfoType.PING)
-            ray_client_pb2_grpc.RayletDriverStub(channel).ClusterInfo(ping, timeout=CONNECT_SECONDS)
+            words = import_module("ray.core.generated.ray_client_pb2")
+            calls = import_module("ray.core.generated.ray_client_pb2_grpc")
+            channel = import_module("ray._private.grpc_utils").init_grpc_channel(
+                address.removeprefix("ray://"), options=[]
+            )
+            ping = words.ClusterInfoRequest(type=words.ClusterInfoType.PING)
+            calls.RayletDriverStub(channel).ClusterInfo(ping, timeout=CONNECT_SECONDS)
         elif address != "auto":
-            from ray._raylet import GcsClient
-
-            GcsClient(address=address)
+            import_module("ray._raylet").GcsClient(address=address)
     except Exception as error:
         if _refused(error):
             raise
