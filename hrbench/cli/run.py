@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of, write_text
 from hrbench.cli.summary import WIDTH, summary_text
-from hrbench.core.units import amount
+from hrbench.core.units import amount, listed
 from hrbench.errors import MissingError, UsageError
 from hrbench.types import Event, Note, Result
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 MAX_NOTES = 12
 """How many notes a summary shows."""
+
+NAMED = 4
+"""How many names stand in a message."""
 
 
 def run(args: Namespace, echo: Echo) -> int:
@@ -109,10 +112,6 @@ def _notes(results: Sequence[Result]) -> list[str]:
     return [*lines[:MAX_NOTES], *more]
 
 
-def _some(names: Sequence[str], most: int = 4) -> str:
-    return ", ".join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
-
-
 def _write_reports(
     runs: Sequence[RunFolder],
     table: str,
@@ -176,9 +175,10 @@ def _against(args: Namespace, runs: Sequence[RunFolder], echo: Echo) -> Side | N
     ours = {name for run in runs for name in run.read_run().entries}
     lacking = sorted(ours - {*side.results})
     if ours and len(lacking) == len(ours):
-        raise UsageError(f"--against {args.against} has none of the entries; it has {_some([*side.results]) or 'none'}")
+        its = listed([*side.results], NAMED) or "none"
+        raise UsageError(f"--against {args.against} has none of the entries; it has {its}")
     if lacking:
-        echo(f"--against {args.against} has no result of {_some(lacking)}")
+        echo(f"--against {args.against} has no result of {listed(lacking, NAMED)}")
     return side
 
 

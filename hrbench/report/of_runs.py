@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hrbench.core.units import amount
+from hrbench.core.units import amount, listed
 from hrbench.errors import MissingError
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Result
@@ -59,5 +59,4 @@ def read_runs(runs: Sequence[RunFolder], every: bool, tell: Callable[[str], obje
 
 def _not_of_the_run(names: Sequence[str]) -> str:
     """Entries that a folder has beside those of its last run, in words."""
-    told = [*names[:NAMED], *([f"and {len(names) - NAMED} more"] if len(names) > NAMED else [])]
-    return f"{amount(len(names), 'stored entry', 'stored entries')} not of the last run ({', '.join(told)})"
+    return f"{amount(len(names), 'stored entry', 'stored entries')} not of the last run ({listed(names, NAMED)})"

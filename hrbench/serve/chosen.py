@@ -20,7 +20,7 @@ _DOWN = ("date", "entries", "score")
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class IndexQuery:
     """What an address of the index asks for; what it does not understand is left at its default.
 
     q: words that a row must have: in its name, suite, commit, options, note, entries, networks or data sets.
@@ -37,12 +37,12 @@ class Chosen:
     order: str = "down"
 
     @staticmethod
-    def of(query: Mapping[str, str]) -> Chosen:
+    def of(query: Mapping[str, str]) -> IndexQuery:
         """From the query of an address."""
         sort = query.get("sort", "date")
         sort = sort if sort in SORTS else "date"
         order = query.get("order", "")
-        return Chosen(
+        return IndexQuery(
             query.get("q", "").strip()[:200],
             query.get("kind", "") if query.get("kind") in ("runs", "baselines") else "",
             query.get("state", "") if query.get("state") in STATES else "",
@@ -65,7 +65,7 @@ def _first(sort: str) -> str:
     return "down" if sort in _DOWN else "up"
 
 
-def chosen(rows: Sequence[RunRow], wanted: Chosen) -> list[RunRow]:
+def chosen(rows: Sequence[RunRow], wanted: IndexQuery) -> list[RunRow]:
     """The rows that are asked for, in the order that is asked for; those without a value come last."""
     words = wanted.q.casefold().split()
     kept = [row for row in rows if _fits(row, wanted) and all(word in _text(row) for word in words)]
@@ -76,7 +76,7 @@ def chosen(rows: Sequence[RunRow], wanted: Chosen) -> list[RunRow]:
     return known + [row for row in kept if key(row) is None]
 
 
-def _fits(row: RunRow, wanted: Chosen) -> bool:
+def _fits(row: RunRow, wanted: IndexQuery) -> bool:
     if wanted.kind and row.is_baseline != (wanted.kind == "baselines"):
         return False
     return not wanted.state or row.troubled == (wanted.state == "trouble")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hrbench.core import units
 from hrbench.errors import HrbenchError
 from hrbench.judge.costs import cell_of
-from hrbench.serve.places import Place, open_file
+from hrbench.serve.places import RunPlace, open_file
 from hrbench.store.results import from_json
 from hrbench.types import Measurement
 
@@ -35,7 +35,7 @@ class NumberRow:
     reason: str
 
 
-def numbers_of(place: Place, entry: str) -> tuple[NumberRow, ...]:
+def numbers_of(place: RunPlace, entry: str) -> tuple[NumberRow, ...]:
     """The scores and costs of an entry; none if its result cannot be read, which the row of the run tells."""
     path = place.path / "entries" / entry / "result.json"
     try:

@@ -21,7 +21,7 @@ from hrbench.core.collector import paused_collector
 from hrbench.core.digests import digest
 from hrbench.errors import HrbenchError
 from hrbench.judge import baseline
-from hrbench.serve.places import Place, Roots
+from hrbench.serve.places import Roots, RunPlace
 from hrbench.serve.rows import EntryRow, RunRow
 from hrbench.store.results import checked
 from hrbench.store.run_folder import RunFolder, RunRecord
@@ -37,14 +37,14 @@ Stamp = tuple[int, int, int]
 ODD: Stamp = (0, -1, 0)
 
 
-class _Named(msgspec.Struct):
+class _NamedRow(msgspec.Struct):
     name: str = ""
     title: str = ""
 
 
-class _EntryOf(msgspec.Struct):
-    variant: _Named = msgspec.field(default_factory=_Named)
-    dataset: _Named | None = None
+class _EntryHead(msgspec.Struct):
+    variant: _NamedRow = msgspec.field(default_factory=_NamedRow)
+    dataset: _NamedRow | None = None
     protocol: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -62,7 +62,7 @@ class _ResultOf(msgspec.Struct):
     """What is taken of a result."""
 
     status: str
-    entry: _EntryOf
+    entry: _EntryHead
     reason: str = ""
     scores: list[_ScoreOf] = []
     limited: int | None = None
@@ -94,12 +94,12 @@ class Overview:
             self._rows = {row.place.path: self._rows[row.place.path] for row in found if row.place.path in self._rows}
             return found
 
-    def row(self, place: Place) -> RunRow:
+    def row(self, place: RunPlace) -> RunRow:
         """The row of one of them."""
         with self._lock:
             return self._row(place)
 
-    def _row(self, place: Place) -> RunRow:
+    def _row(self, place: RunPlace) -> RunRow:
         if place.problem:
             return RunRow(place, damaged=(f"{place.name} {place.problem}",))
         stamps = stamps_of(place.path)
@@ -110,7 +110,7 @@ class Overview:
         self._rows[place.path] = (stamps, row)
         return row
 
-    def _read(self, place: Place, stamps: Mapping[str, Stamp]) -> RunRow:
+    def _read(self, place: RunPlace, stamps: Mapping[str, Stamp]) -> RunRow:
         damaged = [f"{place.name}/{file} is no regular file" for file, one in stamps.items() if one == ODD]
         stored = {}
         for file, stamp in stamps.items():

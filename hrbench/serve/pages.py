@@ -19,9 +19,9 @@ from hrbench.report import page
 from hrbench.report import trend as words
 from hrbench.report.figure_set import FOLDER as FIGURES
 from hrbench.report.gallery import TYPES
-from hrbench.serve.chosen import SORTS, Chosen, chosen
+from hrbench.serve.chosen import SORTS, IndexQuery, chosen
 from hrbench.serve.numbers import NumberRow
-from hrbench.serve.places import Listed, Place
+from hrbench.serve.places import Listed, RunPlace
 from hrbench.serve.rows import EntryRow, MainScore, RunRow
 from hrbench.types import Quantity
 from hrbench.version import __version__
@@ -68,7 +68,7 @@ def address(*parts: str, **query: str) -> Markup:
     return Markup(escape(f"{path}?{given}" if given else path))
 
 
-def _of_place(place: Place, *parts: str) -> Markup:
+def _of_place(place: RunPlace, *parts: str) -> Markup:
     return address(place.kind, place.name, *parts)
 
 
@@ -77,7 +77,7 @@ def _of_place(place: Place, *parts: str) -> Markup:
 
 def index(rows: Sequence[RunRow], query: Mapping[str, str], folder: str) -> Page:
     """All runs and baselines. query: of the address: what to show, and in which order. folder: name of the runs'."""
-    wanted = Chosen.of(query)
+    wanted = IndexQuery.of(query)
     shown = chosen(rows, wanted)
     kinds = {row.is_baseline for row in rows}
     return _render(
@@ -156,7 +156,7 @@ def with_navigation(text: str, links: Sequence[tuple[str, Markup]]) -> str:
     return text.replace("<body>", f"<body>\n{bar}", 1)
 
 
-def of_run(place: Place) -> list[tuple[str, Markup]]:
+def of_run(place: RunPlace) -> list[tuple[str, Markup]]:
     """Links above the report of a run."""
     return [
         ("Entries and files", _of_place(place, "")),

@@ -24,7 +24,7 @@ MANY_FILES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunPlace:
     """A run folder or a baseline.
 
     kind: under which of the two roots it lies, and how its address begins.
@@ -51,15 +51,15 @@ class Roots:
     runs: Path
     baselines: Path
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[RunPlace]:
         """All run folders and baselines, by name; a baseline that lies among the runs is one of the runs."""
-        found: dict[str, Place] = {}
+        found: dict[str, RunPlace] = {}
         for kind in KINDS:
             for place in _below(kind, getattr(self, kind)):
                 found.setdefault(str(place.path) if place.problem else os.path.realpath(place.path), place)
         return list(found.values())
 
-    def find(self, kind: str, name: str) -> Place:
+    def find(self, kind: str, name: str) -> RunPlace:
         """The run folder or baseline of this name. Raises MissingError if there is none."""
         known = next((place for place in _below_of(self, kind) if place.name == name), None) if plain(name) else None
         if known is None:
@@ -69,15 +69,15 @@ class Roots:
         return known
 
 
-def _below_of(roots: Roots, kind: str) -> Iterator[Place]:
+def _below_of(roots: Roots, kind: str) -> Iterator[RunPlace]:
     return _below(kind, getattr(roots, kind)) if kind in KINDS else iter(())
 
 
-def _below(kind: Kind, root: Path) -> Iterator[Place]:
+def _below(kind: Kind, root: Path) -> Iterator[RunPlace]:
     """The root itself if it is a run folder, and each folder in it that is one."""
     if (root / "entries").is_dir():
         own = root.resolve().name
-        yield Place(kind, own, root, "" if plain(own) else "has a name that no address can have")
+        yield RunPlace(kind, own, root, "" if plain(own) else "has a name that no address can have")
     try:
         with os.scandir(root) as found:
             names = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
@@ -87,9 +87,11 @@ def _below(kind: Kind, root: Path) -> Iterator[Place]:
         path = root / one.name
         if one.is_symlink():
             if os.path.isdir(f"{one.path}/entries"):  # noqa: PTH112 (a string that may have no characters of UTF-8)
-                yield Place(kind, one.name, path, "is a link, and is not followed: serve the folder that it leads to")
+                yield RunPlace(
+                    kind, one.name, path, "is a link, and is not followed: serve the folder that it leads to"
+                )
         elif one.is_dir() and _is_folder(path / "entries"):
-            yield Place(kind, one.name, path, "" if plain(one.name) else "has a name that no address can have")
+            yield RunPlace(kind, one.name, path, "" if plain(one.name) else "has a name that no address can have")
 
 
 def _is_folder(path: Path) -> bool:
@@ -202,7 +204,7 @@ def is_folder(root: Path, names: Sequence[str]) -> bool:
         os.close(descriptor)
 
 
-def check_whole(place: Place) -> None:
+def check_whole(place: RunPlace) -> None:
     """Raises InputError if a run holds what hrbench never makes: links, pipes, devices. Others then read it freely."""
     left = MANY_FILES
     for above, folders, files in os.walk(place.path):

@@ -21,7 +21,7 @@ from hrbench.report.current import first_screen_of
 from hrbench.report.of_runs import StoredRuns, read_runs
 from hrbench.report.write import key_of_report, write
 from hrbench.serve.pages import PAGE
-from hrbench.serve.places import Place, check_whole
+from hrbench.serve.places import RunPlace, check_whole
 from hrbench.store.run_folder import RunFolder
 
 KEPT = 32
@@ -39,7 +39,7 @@ class Reports:
     _kept: dict[str, Path] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def folder_of(self, place: Place) -> Path:
+    def folder_of(self, place: RunPlace) -> Path:
         """The folder of report.html, with figures and pictures beside it: the run's own, or one of `folder`.
 
         Raises MissingError if nothing is stored, InputError if nothing can be shown.
@@ -54,7 +54,7 @@ class Reports:
             except OSError as error:
                 raise InputError(f"{place.name} cannot be read now: {error.strerror}") from None
 
-    def _folder_of(self, place: Place) -> Path:
+    def _folder_of(self, place: RunPlace) -> Path:
         run = RunFolder(place.path)
         told: list[str] = []
         stored = read_runs([run], False, told.append)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hrbench.serve.places import Place
+from hrbench.serve.places import RunPlace
 from hrbench.types import Quantity
 
 
@@ -62,7 +62,7 @@ class RunRow:
     odd: whether something in it is a link or no regular file; only the index looks at it then.
     """
 
-    place: Place
+    place: RunPlace
     suite: str = ""
     title: str = ""
     date: str = ""

@@ -32,7 +32,7 @@ from hrbench.serve.histories import Histories, histories
 from hrbench.serve.numbers import numbers_of
 from hrbench.serve.overview import Overview, newest_result, told
 from hrbench.serve.pages import PAGE
-from hrbench.serve.places import Place, Roots, is_folder, list_folder, open_file, parts_of
+from hrbench.serve.places import Roots, RunPlace, is_folder, list_folder, open_file, parts_of
 from hrbench.serve.reports import Reports
 from hrbench.serve.rows import RunRow
 
@@ -162,7 +162,7 @@ def _below(of: Site, request: Request) -> ASGIApp:
     return file_answer(open_file(place.path, names), names[-1])
 
 
-def _folder(of: Site, place: Place, names: tuple[str, ...]) -> pages.Page:
+def _folder(of: Site, place: RunPlace, names: tuple[str, ...]) -> pages.Page:
     """What lies in a folder; of the run itself and of an entry with what is stored of it."""
     row, files = of.overview.row(place), list_folder(place.path, names)
     if not names:
@@ -175,7 +175,7 @@ def _folder(of: Site, place: Place, names: tuple[str, ...]) -> pages.Page:
     return pages.folder(row, names, files, entry, numbers_of(place, entry.name), drawings)
 
 
-def _report(of: Site, place: Place) -> Response:
+def _report(of: Site, place: RunPlace) -> Response:
     folder = of.reports.folder_of(place)
     of.shown[place.key] = folder
     text = (folder / PAGE).read_text(encoding="utf-8")
@@ -213,7 +213,7 @@ def _history(of: Site, request: Request) -> Response:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _place(of: Site, request: Request) -> Place:
+def _place(of: Site, request: Request) -> RunPlace:
     return of.roots.find(request.path_params["kind"], request.path_params["name"])
 
 
@@ -222,7 +222,7 @@ def _by_date(rows: Sequence[RunRow]) -> list[RunRow]:
     return sorted((row for row in rows if not row.place.problem), key=lambda row: row.date, reverse=True)
 
 
-def _others(of: Site, place: Place) -> list[RunRow]:
+def _others(of: Site, place: RunPlace) -> list[RunRow]:
     return [row for row in _by_date(of.overview.rows()) if row.place != place]
 
 

@@ -34,10 +34,10 @@ from hrbench.metrics.points import counts
 from hrbench.metrics.points.counts import Curve, JointTable
 from hrbench.metrics.points.image_rows import as_bytes, rows_in
 from hrbench.metrics.points.joint_notes import coco_notes
+from hrbench.metrics.points.keypoint_pck_analysis import VERSION as ANALYSIS_VERSION
+from hrbench.metrics.points.keypoint_pck_analysis import pck_analysis
 from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
 from hrbench.metrics.points.options import positive
-from hrbench.metrics.points.pck_analysis import VERSION as ANALYSIS_VERSION
-from hrbench.metrics.points.pck_analysis import pck_analysis
 from hrbench.metrics.points.pck_reference import plain_numbers
 from hrbench.metrics.points.people import (
     OPTIONS,

@@ -36,5 +36,5 @@ def test_what_is_stored_is_shown_with_a_note_on_what_is_not(monkeypatch: pytest.
 @pytest.mark.parametrize("metric", ["", "coco-boundary"])
 def test_without_any_that_was_asked_for_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, metric: str) -> None:
     stored = ["coco-masks"] if metric else []
-    with pytest.raises(MissingError, match="was scored without an error analysis of .*--data FOLDER"):
+    with pytest.raises(MissingError, match=r"was scored without an error analysis of .*--data FOLDER"):
         analysing.explain(entry(monkeypatch, *stored), metric)

@@ -12,9 +12,9 @@ import pytest
 from releases import write_release
 
 from hrbench.serve import overview
-from hrbench.serve.chosen import SORTS, Chosen, chosen
+from hrbench.serve.chosen import SORTS, IndexQuery, chosen
 from hrbench.serve.overview import Overview
-from hrbench.serve.places import Place, Roots
+from hrbench.serve.places import Roots, RunPlace
 from hrbench.serve.rows import EntryRow, RunRow
 from hrbench.store.results import to_json
 from hrbench.store.run_folder import RunFolder
@@ -138,7 +138,7 @@ def of(name: str, value: float | None, protocol: str = "", quantity: Quantity = 
 
 
 def made(name: str, *entries: EntryRow, **more) -> RunRow:
-    return RunRow(Place("runs", name, Path(name)), entries=entries, **more)
+    return RunRow(RunPlace("runs", name, Path(name)), entries=entries, **more)
 
 
 def test_the_main_score_is_the_best_under_the_protocol_of_most():
@@ -158,7 +158,7 @@ ROWS = [
 
 
 def names(**query: str) -> str:
-    return "".join(row.place.name for row in chosen(ROWS, Chosen.of(query)))
+    return "".join(row.place.name for row in chosen(ROWS, IndexQuery.of(query)))
 
 
 def test_rows_are_sorted_and_those_without_a_value_come_last():
@@ -176,5 +176,7 @@ def test_rows_are_found_by_words_kind_and_state():
 
 
 def test_a_heading_sorts_and_turns():
-    assert Chosen().sorted_by("date")["order"] == "up" and Chosen(order="up").sorted_by("date")["order"] == "down"
-    assert Chosen(q="x").sorted_by("name") == {"q": "x", "kind": "", "state": "", "sort": "name", "order": "up"}
+    assert (
+        IndexQuery().sorted_by("date")["order"] == "up" and IndexQuery(order="up").sorted_by("date")["order"] == "down"
+    )
+    assert IndexQuery(q="x").sorted_by("name") == {"q": "x", "kind": "", "state": "", "sort": "name", "order": "up"}
