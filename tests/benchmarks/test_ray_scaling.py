@@ -3,7 +3,7 @@
     pytest tests/benchmarks/test_ray_scaling.py --benchmark-only -n 0 -s
 
 Times are those that the network writes down, from its first pass, which waits until all workers have loaded it, to the
-end of its last one: the start of the cluster and of its workers is no part of them.
+end of its last one: the start of the cluster and of its workers is no part of them. Run them on a quiet machine.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ray_trials import hrbench
 from hrbench.models.weights.load import save
 from tests.end_to_end.tiny_bench import NETWORK, draw_coco
 
-SLEEP = 0.25
+SLEEP = 0.5
 """Seconds of a pass."""
 PASSES = 4
 """Of a shard: a block of images, with one in a batch."""
-SHARDS = 8
+SHARDS = 5
 """Of each worker."""
 
 SLEEPING = """
@@ -113,18 +113,20 @@ def on_ray(place: Path, workers: int, images: int) -> float:
         return seconds(place, f"ray{workers}", workers, images, *more, **joined)
 
 
+@pytest.fixture(scope="module")
+def alone(place: Path) -> float:
+    """Seconds of one worker on Ray for its part of the images."""
+    return on_ray(place, 1, SHARDS * PASSES)
+
+
 @pytest.mark.parametrize("workers", [2, 4, 8])
-def test_workers_add_up(benchmark: Any, place: Path, workers: int):
-    images = workers * SHARDS * PASSES
-    found = benchmark.pedantic(lambda: on_ray(place, workers, images), rounds=1, iterations=1)
-    reached = images * SLEEP / found / workers
-    print(f"{workers} workers: {found:.2f} s for {images * SLEEP:.0f} s of passes, {reached:.3f} of linear")
-    assert reached >= 0.9
+def test_workers_add_up(benchmark: Any, place: Path, alone: float, workers: int):
+    found = benchmark.pedantic(lambda: on_ray(place, workers, workers * SHARDS * PASSES), rounds=1, iterations=1)
+    print(f"{workers} workers: {found:.2f} s, one with a part as large {alone:.2f} s: {alone / found:.3f} of linear")
+    assert alone / found >= 0.9
 
 
-def test_one_worker_is_as_fast_as_none(benchmark: Any, place: Path):
-    images = SHARDS * PASSES
-    local = seconds(place, "local", 1, images)
-    found = benchmark.pedantic(lambda: on_ray(place, 1, images), rounds=1, iterations=1)
-    print(f"one worker: {found:.2f} s, and {local:.2f} s without Ray: {100 * (found / local - 1):+.1f} %")
-    assert found <= 1.05 * local
+def test_one_worker_is_as_fast_as_none(benchmark: Any, place: Path, alone: float):
+    local = benchmark.pedantic(lambda: seconds(place, "local", 1, SHARDS * PASSES), rounds=1, iterations=1)
+    print(f"one worker: {alone:.2f} s, and {local:.2f} s without Ray: {100 * (alone / local - 1):+.1f} %")
+    assert alone <= 1.05 * local

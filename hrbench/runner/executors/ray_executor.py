@@ -155,7 +155,8 @@ class RayExecutor:
 
     def _settings_there(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings for a node: absolute paths, and the device that a worker sees as the only one."""
-        paths = {name: str(Path(settings[name]).absolute()) for name in ("data", "weights")}
+        paths = {name: settings[name] for name in ("data", "weights")}
+        paths = {name: text if "://" in text else str(Path(text).absolute()) for name, text in paths.items()}
         return {**settings, **paths, "device": "cuda" if self.gpu else "cpu", "machine": None, "cluster": None}
 
     def _open(self) -> dict[str, Any]:
