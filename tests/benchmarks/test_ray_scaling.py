@@ -21,10 +21,10 @@ from ray_trials import hrbench
 from hrbench.models.weights.load import save
 from tests.end_to_end.tiny_bench import NETWORK, draw_coco
 
-SLEEP = 0.5
-"""Seconds of a pass."""
-PASSES = 4
-"""Of a shard: a block of images, with one in a batch."""
+SLEEP = 0.25
+"""Seconds of a pass; each image has two, the second of its mirrored self."""
+IMAGES = 4
+"""Images of a shard: a block, with one in a batch."""
 SHARDS = 5
 """Of each worker."""
 
@@ -75,7 +75,7 @@ report: {images: 0}
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with suite, network, weights and images for eight workers."""
     made = tmp_path_factory.mktemp("scaling")
-    draw_coco(made / "data" / "coco", images=8 * SHARDS * PASSES, people=1)
+    draw_coco(made / "data" / "coco", images=8 * SHARDS * IMAGES, people=1)
     (made / "tiny_nets.py").write_text(NETWORK)
     (made / "sleeping_nets.py").write_text(SLEEPING)
     (made / "suite.yaml").write_text(SUITE)
@@ -109,24 +109,24 @@ def on_ray(place: Path, workers: int, images: int) -> float:
     variables = {**told, "SLEEPING_SECONDS": str(SLEEP)}
     with ray_nodes(1, workers, variables=variables) as nodes:
         joined = {**nodes.environment, "RAY_ADDRESS": nodes.address}
-        more = ("--executor", "ray", "--set", f"shards={images // PASSES}")
+        more = ("--executor", "ray", "--set", f"shards={images // IMAGES}")
         return seconds(place, f"ray{workers}", workers, images, *more, **joined)
 
 
 @pytest.fixture(scope="module")
 def alone(place: Path) -> float:
     """Seconds of one worker on Ray for its part of the images."""
-    return on_ray(place, 1, SHARDS * PASSES)
+    return on_ray(place, 1, SHARDS * IMAGES)
 
 
 @pytest.mark.parametrize("workers", [2, 4, 8])
 def test_workers_add_up(benchmark: Any, place: Path, alone: float, workers: int):
-    found = benchmark.pedantic(lambda: on_ray(place, workers, workers * SHARDS * PASSES), rounds=1, iterations=1)
+    found = benchmark.pedantic(lambda: on_ray(place, workers, workers * SHARDS * IMAGES), rounds=1, iterations=1)
     print(f"{workers} workers: {found:.2f} s, one with a part as large {alone:.2f} s: {alone / found:.3f} of linear")
     assert alone / found >= 0.9
 
 
 def test_one_worker_is_as_fast_as_none(benchmark: Any, place: Path, alone: float):
-    local = benchmark.pedantic(lambda: seconds(place, "local", 1, SHARDS * PASSES), rounds=1, iterations=1)
+    local = benchmark.pedantic(lambda: seconds(place, "local", 1, SHARDS * IMAGES), rounds=1, iterations=1)
     print(f"one worker: {alone:.2f} s, and {local:.2f} s without Ray: {100 * (alone / local - 1):+.1f} %")
     assert alone <= 1.05 * local
