@@ -105,6 +105,7 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(700, 10, 50)
         gc.enable()
 
 

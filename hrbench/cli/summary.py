@@ -6,7 +6,7 @@ Nothing is wider than the terminal, and never wider than `WIDTH`, except a path 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,7 @@ def _entries(results: Sequence[Result], width: int) -> str:
     firsts = [next((score for score in result.scores if score.value is not None), None) for result in results]
     found = {units.NAMES[one.quantity.unit] for one in firsts if one is not None}
     unit = next(iter(found)) if len(found) == 1 else "" if found else "points"
+    apart = _shared_labels(results)
     rows = [["entry", "score", unit or "value", "95 % interval", "p50 ms", "GMACs", ""]]
     for result, first in zip(results, firsts, strict=True):
         costs = [_starred(spent(result, "latency")), _starred(spent(result, "macs"))]
@@ -90,20 +91,32 @@ def _entries(results: Sequence[Result], width: int) -> str:
             continue
         points = listing.show(first.value, first.quantity.unit)
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
-        rows.append([result.name, _named(first, result, not unit), points, ends, *costs, _limited(result)])
+        rows.append([result.name, _named(first, apart, not unit), points, ends, *costs, _limited(result)])
     kept = [i for i in range(7) if i < 4 or any(row[i] for row in rows[1:])]
     return _fitted(
         [[row[i] for i in kept] for row in rows], [0], [i for i, k in enumerate(kept) if k in (2, 4, 5)], width
     )
 
 
-def _named(score: Measurement, result: Result, with_unit: bool) -> str:
-    """What a score is called: by its label, with its metric where another metric of the entry has that, too."""
+def _named(score: Measurement, apart: Collection[tuple[str, str]], with_unit: bool) -> str:
+    """What a score is called. apart: metrics and labels that other metrics of an entry have, too."""
+    from hrbench.report.words import name_apart
+
     quantity = score.quantity
     label = quantity.label or quantity.name
-    alike = any(one.quantity.label == quantity.label and one.metric != score.metric for one in result.scores)
-    unit = f"({units.NAMES[quantity.unit]})" if with_unit and units.NAMES[quantity.unit] else ""
-    return " ".join(filter(None, [score.metric if alike else "", label, unit]))
+    name = name_apart(score.metric, label) if (score.metric, label) in apart else label
+    return f"{name} ({units.NAMES[quantity.unit]})" if with_unit and units.NAMES[quantity.unit] else name
+
+
+def _shared_labels(results: Sequence[Result]) -> set[tuple[str, str]]:
+    """(metric, label) of scores whose label another metric of the same entry has, too."""
+    found: set[tuple[str, str]] = set()
+    for result in results:
+        metrics: dict[str, set[str]] = {}
+        for score in result.scores:
+            metrics.setdefault(score.quantity.label or score.quantity.name, set()).add(score.metric)
+        found |= {(metric, label) for label, several in metrics.items() if len(several) > 1 for metric in several}
+    return found
 
 
 def _starred(cost: Spent) -> str:
@@ -142,15 +155,14 @@ def _best(first: FirstScreen, width: int) -> str:
             "GMACs",
             "publ.",
             "Δ",
-            "change",
         ]
     ]
     for one, title in zip(leaders, titles, strict=True):
         score = " ".join(filter(None, [first.scored(one), one.value]))
         network = one.network or one.reason
-        costs = [_starred(one.latency), one.macs.text, one.published, one.difference, one.change]
+        costs = [_starred(one.latency), one.macs.text, one.published, one.difference]
         rows.append([title if told else one.subject, network, score, one.interval, *costs])
-    kept = [i for i in range(9) if i < 4 or any(row[i] for row in rows[1:])]
+    kept = [i for i in range(8) if i < 4 or any(row[i] for row in rows[1:])]
     right = [i for i, k in enumerate(kept) if k > 3]
     return _fitted([[row[i] for i in kept] for row in rows], [0, 1], right, width)
 

@@ -91,7 +91,8 @@ class PairedRows:
             return Interval(*proportions.score_interval(gained, lost, len(one.right)), len(one.right))
         if one.replicates is None or other.replicates is None:
             return None
-        return Interval(*paired.interval(other.replicates - one.replicates), len(one.images))
+        ends = paired.interval(other.replicates - one.replicates)
+        return None if ends is None else Interval(*ends, len(one.images))
 
     def _of(self, result: Result, metric: str, number: str) -> _Judged | None:
         key = (state_digest(result, metric), metric, number)

@@ -20,6 +20,7 @@ from hrbench.judge import baseline
 from hrbench.judge.comparability import basis_of_cost, basis_of_score, is_compared
 from hrbench.judge.costs import cell_of
 from hrbench.store.former_criteria import former_criteria
+from hrbench.store.former_words import with_present_label
 from hrbench.store.results import checked
 from hrbench.types import Conditions, Measurement, Quantity
 
@@ -199,7 +200,7 @@ def _add_scores(columns: dict[tuple[str, str, str], _Column], result: _Taken, en
             basis = bases[one.metric] = _basis(result, one.metric)
         if one.value is None:
             continue
-        quantity = _quantity(bytes(one.quantity))
+        quantity = with_present_label(one.metric, _quantity(bytes(one.quantity)))
         key = (one.metric, quantity.name, "")
         column = columns.get(key)
         if column is None:

@@ -47,12 +47,12 @@ def everywhere(flags: np.ndarray, span: int, axis: int) -> np.ndarray:
         shape = list(flags.shape)
         shape[axis] = 0
         return np.zeros(shape, bool)
-    flags, known = np.moveaxis(flags, axis, 0), 1
+    before, known = (slice(None),) * (axis % flags.ndim), 1
     while known < span:
         step = min(known, span - known)
-        flags = flags[:-step] & flags[step:]
+        flags = flags[(*before, slice(-step))] & flags[(*before, slice(step, None))]
         known += step
-    return np.moveaxis(flags, 0, axis)
+    return flags
 
 
 def boundary(mask: np.ndarray, width: int) -> np.ndarray:

@@ -198,7 +198,8 @@ class MpiiPckh:
         scores = []
         for quantity, value, interval, n in zip(self.quantities, values.tolist(), ends, many, strict=True):
             if np.isnan(value):
-                reason = f"a joint of {quantity.label} is visible in none of {len(arrays['person'])} people"
+                part = quantity.name.partition("/")[2]
+                reason = f"a joint of {part} is visible in none of {len(arrays['person'])} people"
                 scores.append(Measurement(quantity, None, self.name, n=n, reason=Reason(reason)))
             else:
                 scores.append(Measurement(quantity, value, self.name, interval, n))

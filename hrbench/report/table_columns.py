@@ -9,6 +9,7 @@ from hrbench.report.grid import Column
 from hrbench.report.layout import ColumnLayout
 from hrbench.report.rows import text_of
 from hrbench.report.table_cells import better_of, column_value, find_measurement, unit_of
+from hrbench.report.words import name_apart
 from hrbench.types import Quantity, Result
 
 
@@ -76,11 +77,11 @@ def columns_of(
 
 
 def _alone(layout: ColumnLayout, quantity: Quantity | None, alike: bool) -> str:
-    """What a score is called outside its table: by its own label; of numbers of one name, with their group."""
+    """What a score is called outside its table. alike: whether a column has another metric's number of that name."""
     if layout.source != "score" or quantity is None:
         return ""
     label = quantity.label or layout.label or layout.name
-    return f"{layout.group} {label}" if alike and layout.group else label
+    return name_apart(layout.metric, label) if alike and layout.metric else label
 
 
 def _machine(layout: ColumnLayout, metric: str) -> str:

@@ -50,6 +50,18 @@ def _field(key: str, value: Any) -> str:
     return f"{key.replace('_', ' ')} {setting_text(value)}"
 
 
+_KINDS = {"boxes": "Box", "masks": "Mask"}
+
+
+def name_apart(metric: str, label: str) -> str:
+    """What a score is called where another metric's has its label, too.
+
+    >>> name_apart("coco-boxes", "AP"), name_apart("lvis-masks", "AP50"), name_apart("miou", "mIoU")
+    ('Box AP', 'Mask AP50', 'miou mIoU')
+    """
+    return f"{_KINDS.get(metric.rpartition('-')[2], metric)} {label}"
+
+
 def setting_text(value: Any) -> str:
     """The value of a protocol's field, as an item of a list: a list among values is written without commas.
 

@@ -23,9 +23,10 @@ from hrbench.errors import HrbenchError
 from hrbench.judge import baseline
 from hrbench.serve.places import Roots, RunPlace
 from hrbench.serve.rows import EntryRow, RunRow
+from hrbench.store.former_words import in_present_words
 from hrbench.store.results import checked
 from hrbench.store.run_folder import RunFolder, RunRecord
-from hrbench.types import Quantity
+from hrbench.types import Measurement, Quantity
 
 HEADS = ("run.json", "environment.json", "baseline.json")
 REMEMBERED = 1_000_000
@@ -37,44 +38,44 @@ Stamp = tuple[int, int, int]
 ODD: Stamp = (0, -1, 0)
 
 
-class _NamedRow(msgspec.Struct):
+class _Titled(msgspec.Struct):
     name: str = ""
     title: str = ""
 
 
-class _EntryHead(msgspec.Struct):
-    variant: _NamedRow = msgspec.field(default_factory=_NamedRow)
-    dataset: _NamedRow | None = None
+class _EntryInShort(msgspec.Struct):
+    variant: _Titled = msgspec.field(default_factory=_Titled)
+    dataset: _Titled | None = None
     protocol: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _ScoreOf(msgspec.Struct):
+class _ScoreInShort(msgspec.Struct):
     quantity: Quantity
     value: float | None = None
     metric: str = ""
 
 
-class _DatedOf(msgspec.Struct):
+class _Dated(msgspec.Struct):
     date: str = ""
 
 
-class _ResultOf(msgspec.Struct):
+class _ResultInShort(msgspec.Struct):
     """What is taken of a result."""
 
     status: str
-    entry: _EntryHead
+    entry: _EntryInShort
     reason: str = ""
-    scores: list[_ScoreOf] = []
+    scores: list[_ScoreInShort] = []
     limited: int | None = None
-    provenance: _DatedOf = msgspec.field(default_factory=_DatedOf)
+    provenance: _Dated = msgspec.field(default_factory=_Dated)
 
 
-class _StoredOf(msgspec.Struct):
-    result: _ResultOf
+class _StoredInShort(msgspec.Struct):
+    result: _ResultInShort
 
 
-_decode = msgspec.json.Decoder(_StoredOf).decode
-_decode_environment = msgspec.json.Decoder(_DatedOf).decode
+_decode = msgspec.json.Decoder(_StoredInShort).decode
+_decode_environment = msgspec.json.Decoder(_Dated).decode
 
 
 @dataclass(slots=True)
@@ -182,7 +183,8 @@ def _entry(path: Path) -> EntryRow:
     except msgspec.MsgspecError as error:
         return EntryRow(name, "damaged", f"{name}/{path.name} is not a result of hrbench ({error})")
     dataset, variant = result.entry.dataset, result.entry.variant
-    first = {one.metric: one for one in reversed(result.scores)}
+    scores = (in_present_words(Measurement(one.quantity, one.value, one.metric)) for one in reversed(result.scores))
+    first = {one.metric: one for one in scores}
     return EntryRow(
         name,
         result.status,

@@ -19,6 +19,8 @@ from hrbench.errors import InputError, MissingError
 Kind = Literal["runs", "baselines"]
 KINDS: tuple[Kind, ...] = ("runs", "baselines")
 
+LINK = "is a link, and is not followed: serve the folder that it leads to"
+
 MANY_FILES = 200_000
 """Files of one run that are looked at for links; a folder with more is refused."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from hrbench.serve.places import RunPlace
 from hrbench.types import Quantity
@@ -16,6 +17,7 @@ class MainScore:
     value: in the quantity's unit.
     entry: that has it.
     limited: how many images it was limited to; None for all.
+    metric: if another one has a number of this name on the data set, too; "" otherwise.
     """
 
     dataset: str
@@ -23,6 +25,7 @@ class MainScore:
     value: float
     entry: str
     limited: int | None
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,11 @@ class RunRow:
                     alike = groups.setdefault((entry.dataset, metric, quantity.name), {})
                     one = MainScore(entry.dataset, quantity, value, entry.name, entry.limited)
                     alike.setdefault((entry.protocol, entry.limited), []).append(one)
-        return [_best(max(alike.values(), key=len)) for alike in groups.values()]
+        many = Counter((dataset, name) for dataset, _, name in groups)
+        return [
+            replace(_best(max(alike.values(), key=len)), metric=metric if many[dataset, name] > 1 else "")
+            for (dataset, metric, name), alike in groups.items()
+        ]
 
 
 def _best(scores: list[MainScore]) -> MainScore:

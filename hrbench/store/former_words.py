@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hrbench.types import Measurement, Result
+from hrbench.types import Measurement, Quantity, Result
 
 _PCKH = "mpii-pckh"
 _LABELS: Mapping[str, str] = {  # said "Mean" and "Head" where nothing else named the metric
@@ -24,15 +24,24 @@ def with_present_words(result: Result) -> Result:
     """The result with labels and descriptions as this version has them; itself where nothing is older."""
     if not any(_is_older(one) for one in result.scores):
         return result
-    return replace(result, scores=tuple(_reworded(one) if _is_older(one) else one for one in result.scores))
+    return replace(result, scores=tuple(map(in_present_words, result.scores)))
+
+
+def in_present_words(one: Measurement) -> Measurement:
+    """The same of one score."""
+    return _reworded(one) if _is_older(one) else one
+
+
+def with_present_label(metric: str, quantity: Quantity) -> Quantity:
+    """The quantity of a score of this metric with its label; itself if it has it already."""
+    label = _LABELS.get(quantity.name, quantity.label) if metric == _PCKH else quantity.label
+    return quantity if label == quantity.label else replace(quantity, label=label)
 
 
 def _is_older(one: Measurement) -> bool:
-    older = one.metric == _PCKH and _LABELS.get(one.quantity.name, one.quantity.label) != one.quantity.label
-    return older or "^2" in one.quantity.description
+    return with_present_label(one.metric, one.quantity) is not one.quantity or "^2" in one.quantity.description
 
 
 def _reworded(one: Measurement) -> Measurement:
-    quantity = one.quantity
-    label = _LABELS.get(quantity.name, quantity.label) if one.metric == _PCKH else quantity.label
-    return replace(one, quantity=replace(quantity, label=label, description=quantity.description.replace("^2", "²")))
+    description = one.quantity.description.replace("^2", "²")
+    return replace(one, quantity=replace(with_present_label(one.metric, one.quantity), description=description))

@@ -43,6 +43,8 @@ def test_a_suite_runs_to_a_report_a_comparison_and_a_gate(tmp_path: Path, capsys
     assert 0 < objects["coco-boundary"]["AP"] < 1
     assert "boundary mIoU" in (tmp_path / "a/report.md").read_text()
     capsys.readouterr()
+    assert main(["explain", f"{tmp_path / 'a'}:region-objects", "--metric", "coco-boundary"]) == 0
+    assert "Mask IoU and boundary IoU" in capsys.readouterr().out
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--classes"]) == 0
     told = capsys.readouterr().out
     for name in ("boundary-miou/boundary_mIoU", "coco-boundary/AP", "miou/mDice", "boundary_IoU/tree", "Dice/tree"):

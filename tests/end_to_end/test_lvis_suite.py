@@ -9,6 +9,7 @@ import pytest
 from drawn.lvis import IMAGES, draw
 
 import hrbench
+from hrbench.cli.command_line import main
 from hrbench.core.import_path import importable
 from hrbench.runner.check_network import check_network
 from hrbench.runner.prepare import assemble
@@ -39,6 +40,13 @@ def test_worse_predictions_regress_in_every_group_of_classes(runs: dict[str, Pat
     assert all(whole.verdict[name] == "regressed" for name in ("AP", "APr", "APc", "APf", "AR300"))
     assert whole.index.str.startswith("AP/thing_").sum() == 12
     assert set(masks.slice) == {"", *parts} and (masks.change.dropna() < 0).mean() > 0.9
+
+
+def test_errors_are_told_by_the_federated_rules(runs: dict[str, Path], capsys) -> None:
+    assert main(["explain", f"{runs['before']}:lvis-masks"]) == 0
+    told = capsys.readouterr().out
+    assert all(part in told for part in ("AP by frequency of classes", "not looked for", "Most confused classes"))
+    assert "Detections by what is known of their class" in (runs["before"] / "report.html").read_text()
 
 
 DETECTOR = """

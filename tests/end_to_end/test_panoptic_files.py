@@ -39,6 +39,8 @@ def test_a_suite_of_files_runs_to_a_comparison_and_a_gate(tmp_path: Path, capsys
         kept[layout] = {one.quantity.name: one for one in stored(tmp_path / "a", layout).scores}
         assert len(kept[layout]) == 9 and all(one.interval for one in kept[layout].values())
     assert kept["coco"]["PQ"].value == kept["cityscapes"]["PQ"].value
+    assert main(["explain", str(tmp_path / "a")]) == 0 and "What PQ loses" in capsys.readouterr().out
+    assert "Segments without a match" in (tmp_path / "a/report.html").read_text()
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--classes"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("-") and "panoptic-quality/PQ " in line and "regressed" in line for line in lines)

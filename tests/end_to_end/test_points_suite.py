@@ -50,6 +50,18 @@ def test_worse_predictions_are_a_regression_of_each_number(runs: Path, capsys) -
     assert found["nme_300w", "nme", "nme/common"] == "regressed"
 
 
+def test_why_they_are_what_they_are_is_told_and_in_the_page(runs: Path, capsys) -> None:
+    page = (runs / "run/report.html").read_text()
+    for entry, parts in (
+        ("pck_coco", ("Parts of the body", "Left and right", "PCK by threshold", "Worst images")),
+        ("nme_wflw", ("Regions of the face", "Faces by their error", "largepose", "pupils")),
+    ):
+        assert main(["explain", f"{runs / 'run'}:{entry}"]) == 0
+        told = capsys.readouterr().out
+        assert all(part in told for part in parts), entry
+    assert "Regions of the face" in page and "lowest PCK@0.2: " in page and "largest mean error (%): " in page
+
+
 def test_slices_and_a_gate_take_them(runs: Path, capsys) -> None:
     lines = ["image,slice", *(f"{image},even" for image in range(2, 41, 2))]
     (runs / "slices.csv").write_text("\n".join(lines) + "\n")

@@ -14,12 +14,15 @@ from pathlib import Path
 from xml.etree import ElementTree as xml
 
 import pytest
+from forked_pytest import ForkedPytest
 from small_sets import drawn_with
 
 from hrbench.cli.command_line import main
 
 pytestmark = pytest.mark.numeric
 BENCHMARK = Path(sys.executable).with_name("pytest-benchmark")
+MODULES = ("numpy", "cv2", "scipy.special", "hrbench.runner.suite", "hrbench.runner.evaluate", "hrbench.judge.gate")
+"""What nearly every call imports."""
 NETWORK = "{name: net, model: cls_resnet_miniature_imagenet, cost: {latency: {batch: [1], budget: 0.1}}}"
 SUITE = """
 suite: classes
@@ -36,28 +39,26 @@ entries:
 class Place:
     """A folder with data, predictions, a run and the baseline v1 of it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, forked: ForkedPytest) -> None:
+        self.folder, self.forked = folder, forked
 
     def suite(self, good: str = "good", gate: str = "", network: str = NETWORK) -> None:
         (self.folder / "classes.yaml").write_text(SUITE.format(good=good, gate=gate, network=network))
 
     def pytest(self, *arguments: str, suite: str = "classes.yaml") -> tuple[int, str]:
         """Exit code and output of a pytest that knows nothing of this one."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        # only what takes part: each further plug-in of this environment takes a second to import
-        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         wanted = ["hrbench.ci.pytest_plugin"]
         wanted += ["xdist"] if "-n" in arguments else []
         wanted += ["pytest_benchmark.plugin"] if any("--benchmark" in one for one in arguments) else []
         plugins = [word for name in wanted for word in ("-p", name)]
-        command = [sys.executable, "-m", "pytest", suite, *plugins, "-p", "no:cacheprovider"]
-        command += ["--rootdir", str(self.folder)]
-        done = subprocess.run(
-            [*command, "--hrbench-data", "data", *arguments],
-            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
+        words = [suite, *plugins, "-p", "no:cacheprovider", "--rootdir", str(self.folder), "--hrbench-data", "data"]
+        return self.forked([*words, *arguments], self.folder, surroundings())
+
+
+def surroundings() -> dict[str, str]:
+    """Of a pytest with only the plug-ins that take part: each further one takes a second to import."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return found | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def outcomes(text: str) -> dict[str, str]:
@@ -67,7 +68,8 @@ def outcomes(text: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    made = Place(tmp_path_factory.mktemp("releases & more"))
+    forked = ForkedPytest(MODULES, surroundings())
+    made = Place(tmp_path_factory.mktemp("releases & more"), forked)
     folder = made.folder
     made.suite()
     with pytest.MonkeyPatch.context() as patch:
@@ -89,6 +91,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         assert main(["run", "classes.yaml", "--data", "data", "--plain"]) == 0
         assert main(["baseline", "save", "runs/classes", "v1"]) == 0
     yield made
+    forked.close()
 
 
 def test_it_is_silent_unless_a_suite_is_named(place: Place) -> None:

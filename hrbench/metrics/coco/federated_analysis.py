@@ -46,7 +46,7 @@ _RARITY = ("rare (r)", "common (c)", "frequent (f)")
 _GROUNDS = Grounds(
     errors=f"{TIDE} with LVIS's ignored classes",
     ap=LVIS,
-    remark=" Detections that LVIS ignores are no errors and are not counted; costs are with them set right, too.",
+    remark=" Detections that LVIS ignores are not counted as errors; costs are of setting them right, too.",
     left_out="those that LVIS ignores do not count",
 )
 _KNOWN = (
@@ -122,13 +122,13 @@ def _by_knowledge(pairs: ImagePairs, match: Matched, known: np.ndarray) -> Analy
         some = known == one
         left = some & ~match.right
         values.append([some, some & match.right, left & ~match.spared, left & match.spared, left & over])
-    columns = "detections", "right", "errors", "ignored", "on an object of another class"
+    columns = "detections", "right", "errors", "ignored", "on another class"
     return told_table(
         "federation",
         "Detections by what is known of their class",
         "Detections that are kept (area above 0, within the limit of their image), by what the annotations say of "
         "their class in their image. Right: it found an object of its class at an IoU of "
-        f"{FOREGROUND:g} or more; errors count against AP, ignored ones do not. On an object of another class: those "
+        f"{FOREGROUND:g} or more; errors count against AP, ignored ones do not. On another class: those "
         f"that are not right and have an IoU of {FOREGROUND:g} or more with one.",
         LVIS,
         _KNOWN,

@@ -57,7 +57,7 @@ def panoptic_analysis(
         return Analysis(metric, VERSION, told, ())
     classes = _class_values(totals)
     some = (np.ones(len(names), bool), totals.things, ~totals.things)
-    sections: list[AnalysisSection] = [_groups(classes, some), _classes(classes, totals, names)]
+    sections: list[AnalysisSection] = [_losses(classes, some), _classes(classes, totals, names)]
 
     def counted(image: int | str) -> tuple[np.ndarray, ...]:
         return _image_counts(target.images[image], predictions.images[image], len(names))
@@ -135,15 +135,15 @@ _RULE = (
 _LOST = ("lost by IoU", "lost by false positives", "lost by misses")
 
 
-def _groups(classes: np.ndarray, some: Sequence[np.ndarray]) -> AnalysisTable:
+def _losses(classes: np.ndarray, some: Sequence[np.ndarray]) -> AnalysisTable:
     return told_table(
         "losses",
         "What PQ loses",
-        f"{_RULE} Means over classes that occur, as the score.",
+        f"{_RULE} Means over classes that occur, as the score: of all, of things, and of stuff.",
         PQ,
-        ("all classes", "things", "stuff"),
-        [(name, "fraction") for name in ("PQ", "SQ", "RQ", *_LOST)],
-        np.stack([mean(classes[chosen].T) for chosen in some]),
+        ("IoU of matches", "false positives", "misses"),
+        [(name, "fraction") for name in ("PQ lost", "by things", "by stuff")],
+        np.column_stack([mean(classes[chosen, 3:].T) for chosen in some]),
         "no such class occurs",
         main=0,
     )

@@ -167,7 +167,7 @@ def _regions(
 
 def _sides(joints: _Joints, names: Sequence[str], mirror: np.ndarray, threshold: float, of: str) -> AnalysisTable:
     labels, values = [], []
-    for one, other in ((one, other) for one, other in enumerate(mirror.tolist()) if one < other):
+    for one, other in ((one, int(other)) for one, other in enumerate(mirror) if one < other):
         both = joints.judged[:, [one, other]].all(axis=1) & joints.found
         right = joints.distance[both][:, [one, other]] < np.float32(threshold)
         crossed = ~right & (joints.crossed[both][:, [one, other]] < np.float32(threshold))
@@ -256,7 +256,7 @@ def _images(
         columns = {
             "people": ("count", arrays["people"]), "joints": ("count", sums[0]),
             "no prediction": ("count", sums[0] - sums[2]), f"PCK@{threshold:g}": ("fraction", sums[1] / sums[0]),
-            "area": ("fraction", quality), "mean error": ("px", sums[3] / sums[2]),
+            "area of the curve": ("fraction", quality), "mean error": ("px", sums[3] / sums[2]),
         }  # fmt: skip
     definition = (
         f"PCK of all visible joints of an image, over {of}; area: that below the curve of PCK up to the largest "

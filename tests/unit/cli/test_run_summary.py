@@ -49,5 +49,13 @@ def test_scores_of_several_units_have_their_own() -> None:
     assert [both.scored(one) for one in both.leaders] == ["AP (points) ↑", "EPE (px) ↓"]
 
 
+def test_a_score_is_called_alike_in_all_entries() -> None:
+    both = [
+        replace(of("AP", value, (0.6, 0.8)), metric=metric) for value, metric in ((0.7, "a-boxes"), (0.6, "a-masks"))
+    ]
+    text = summary_text([make("a", *both), make("b", both[0])], screen(), [], Path("report.html"))
+    assert text.count("Box AP") == 2
+
+
 def screen(*leaders: Leader) -> FirstScreen:
     return FirstScreen(leaders, counts([]), (), ())

@@ -68,3 +68,5 @@ def test_no_interval_without_states_or_on_other_images(states: dict[str, ByImage
     assert rows.interval(net("a"), net("c"), "coco-keypoints", "AP") is None
     assert rows.interval(net("a"), net("a"), "coco-keypoints", "none") is None
     assert rows.interval(net("a"), net("a"), "coco-keypoints", "AP") == (0.0, 0.0, len(VALUES[0]))
+    states |= {"d": side(np.full_like(VALUES[0], np.nan)), "e": side(np.full_like(VALUES[0], np.nan))}
+    assert rows.interval(net("d"), net("e"), "coco-keypoints", "AP") is None  # no resample has the number

@@ -44,7 +44,10 @@ def test_a_row_says_what_is_stored(folder: Path):
     assert kept.is_baseline and kept.note == "written by hrbench 0.2" and kept.options == ("--limit 12",)
     assert kept.title == "A baseline that is read for ever" and kept.date == "2026-11-29T15:35:18+00:00"
     assert [entry.name for entry in kept.entries] == ["keypoints", "joints", "streets", "objects", "classes"]
-    assert [one.limited for one in kept.main_scores()] == [12] * 7
+    scores = kept.main_scores()
+    assert [one.limited for one in scores] == [12] * 7
+    told = [(one.quantity.label, one.metric) for one in scores]
+    assert ("mIoU", "cityscapes") in told and ("mIoU", "miou") in told and ("PCKh@0.5 mean", "") in told
 
 
 def test_the_folder_may_be_a_run_itself(folder: Path):

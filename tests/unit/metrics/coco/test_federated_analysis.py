@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from both_ways import take
 from random_lvis import case
 
+from hrbench.metrics.coco.boundary import CocoBoundary
 from hrbench.metrics.coco.lvis import LvisBoxes, LvisMasks
 from hrbench.store.analyses import fault_of
 from hrbench.types import Analysis
@@ -126,3 +128,19 @@ def test_what_is_known_of_classes_against_the_rules_step_by_step(tmp_path: Path)
         assert found.values[:, 0].tolist() == found.values[:, 1:4].sum(axis=1).tolist()
         total += found.values[:, 0]
     assert (total > 0).all()
+
+
+@pytest.mark.parametrize("metric", [LvisBoxes, LvisMasks, CocoBoundary])
+def test_the_compiled_helper_changes_no_bit(tmp_path: Path, monkeypatch, metric: Any) -> None:
+    truth, rows = case(12, 4, masks=metric is not LvisBoxes)
+    for one in truth["annotations"]:
+        one.setdefault("iscrowd", 0)
+    said = []
+    for way in ("compiled", "numpy"):
+        take(way, monkeypatch)
+        found, _ = analysed(tmp_path, truth, rows, metric())
+        arrays = [
+            getattr(one, name) for one in found.sections for name in ("values", "y", "counts") if hasattr(one, name)
+        ]
+        said.append([each.tobytes() for each in arrays])
+    assert said[0] == said[1]

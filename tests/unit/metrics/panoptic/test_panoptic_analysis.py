@@ -12,13 +12,15 @@ import random_panoptic
 
 from hrbench.metrics.labels.objects import SIDES
 from hrbench.metrics.panoptic.quality import PanopticQuality
+from hrbench.report.analysis_view import headline
 from hrbench.store.analyses import fault_of
+from hrbench.types import Analysis
 
 NAMES = {number: name for number, name, _ in random_panoptic.CATEGORIES}
 
 
-def explained(folder: Path, made: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float | None]]:
-    """The sections by key, and the numbers of the score by name."""
+def explained(folder: Path, made: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Analysis]:
+    """The sections by key, the numbers of the score by name, and the analysis."""
     truth, results = random_panoptic.write(folder, made)
     metric = PanopticQuality(per_class=True)
     target = metric.read_target(truth)
@@ -26,9 +28,8 @@ def explained(folder: Path, made: dict[str, Any]) -> tuple[dict[str, Any], dict[
     state = metric.measure(found, target)
     analysis = metric.analyse(found, target, state)
     assert fault_of(analysis) == "" and analysis.params["images_read"] == len(target.images)
-    return {one.key: one for one in analysis.sections}, {
-        one.quantity.name: one.value for one in metric.summarise(state, 0)
-    }
+    scores = {one.quantity.name: one.value for one in metric.summarise(state, 0)}
+    return {one.key: one for one in analysis.sections}, scores, analysis
 
 
 def segments(made: dict[str, Any]) -> list[dict[str, Any]]:
@@ -80,7 +81,7 @@ def size(area: float) -> int:
 def test_what_is_unmatched_confused_and_how_large_it_is(tmp_path: Path) -> None:
     for seed in range(3):
         made = random_panoptic.case(seed, worse=True, size=(40, 60))
-        tables, _ = explained(tmp_path / str(seed), made)
+        tables, *_ = explained(tmp_path / str(seed), made)
         kinds, confused, sizes = np.zeros((3, 2), int), Counter(), np.zeros((5, len(SIDES)))
         for image in segments(made):
             iou, counted = image["iou"], [one for one in image["truth"] if not one["iscrowd"]]
@@ -114,12 +115,11 @@ def test_what_is_unmatched_confused_and_how_large_it_is(tmp_path: Path) -> None:
 
 
 def test_losses_sum_to_what_pq_lacks_and_classes_are_the_scores(tmp_path: Path) -> None:
-    tables, scores = explained(tmp_path, random_panoptic.case(7, worse=True))
+    tables, scores, analysis = explained(tmp_path, random_panoptic.case(7, worse=True))
     losses, classes = tables["losses"], tables["classes"]
-    for row, group in enumerate(("", "_things", "_stuff")):
-        told = [scores[f"{part}{group}"] for part in ("PQ", "SQ", "RQ")]
-        assert losses.values[row, :3].tolist() == pytest.approx(told)
-        assert losses.values[row, [0, 3, 4, 5]].sum() == pytest.approx(1)
+    assert headline(analysis).startswith("largest PQ lost: ")
+    for column, group in enumerate(("", "_things", "_stuff")):
+        assert losses.values[:, column].sum() == pytest.approx(1 - scores[f"PQ{group}"])
     for name, row in zip(classes.rows, classes.values, strict=True):
         told = [scores[f"{part}/{name}"] for part in ("PQ", "SQ", "RQ")]
         assert row[:3].tolist() == pytest.approx([np.nan if one is None else one for one in told], nan_ok=True)
@@ -136,7 +136,8 @@ def test_what_pq_loses_by_hand(tmp_path: Path) -> None:
     own = [{"id": 1, "category_id": 7, "iscrowd": 0, "area": 8}, {"id": 2, "category_id": 26, "iscrowd": 0, "area": 4}]
     made["truth"]["annotations"][0]["segments_info"] = own
     made["results"]["annotations"][0]["segments_info"] = [{"id": 1, "category_id": 7}, {"id": 2, "category_id": 24}]
-    tables, _ = explained(tmp_path, made)
-    assert tables["losses"].values[0].tolist() == pytest.approx([0.25, 0.25, 1 / 3, 0.25 / 3, 1 / 3, 1 / 3])
+    tables, *_ = explained(tmp_path, made)
+    assert tables["losses"].values[:, 0].tolist() == pytest.approx([0.25 / 3, 1 / 3, 1 / 3])
+    assert tables["losses"].values[:, 2].tolist() == [0.25, 0, 0]
     assert tables["confusions"].rows == ("car → person",) and tables["confusions"].values.tolist() == [[1, 1, 1, 0]]
     assert tables["unmatched"].values[0].tolist() == [1, 1, 1, 1]
