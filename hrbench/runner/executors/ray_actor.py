@@ -65,15 +65,18 @@ class NodeSide:
 
     number: which worker it is.
     post: a handle of `RayPost`, or what is called with letters.
-    facts: of the driver: "versions", "beside" (the suite's folder there, "" for none), "folder" (its working folder),
+    facts: of the driver: "versions", "beside" (the suite's folder there, "" for none), "copied" (whether a copy of it is
+        the working folder here, or it is the same machine), "folder" (its working folder),
         "threads" (OMP_NUM_THREADS there, "" if it is not set), "places" (its folders of data and weights).
     """
 
     def __init__(self, number: int, post: Any, facts: Mapping[str, Any]) -> None:
         self.number, self.facts = number, facts
         self._put: Callable[[list[Any]], object] = post if callable(post) else lambda letters: post.put.remote(letters)
-        self.copy = str(Path.cwd()) if facts["beside"] else ""  # where Ray puts what travels
+        self.copy = str(Path.cwd()) if facts["copied"] else facts["beside"]  # where Ray puts what travels
         self.name = node_name()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, 0)  # Ray gives its workers a low one
         if facts["folder"]:
             with contextlib.suppress(OSError):
                 os.chdir(facts["folder"])  # so that relative paths mean what they mean to the driver

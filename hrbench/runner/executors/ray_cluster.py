@@ -70,6 +70,7 @@ def prepare_environment(
         environment["RAY_AUTH_MODE"] = "token"
         environment["RAY_AUTH_TOKEN"] = token or secrets.token_hex(32)
         environment.pop("RAY_AUTH_TOKEN_PATH", None)
+        environment["RAY_worker_niceness"] = "0"  # what is timed runs as it would without Ray
         environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # by which Ray keeps to the loopback
     elif "RAY_AUTH_MODE" not in environment:
         stored = (Path.home() if home is None else home) / TOKEN_FILE

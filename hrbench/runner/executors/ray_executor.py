@@ -164,15 +164,18 @@ class RayExecutor:
         threads = self._threads = self._threads or _threads_of_a_pass(self.local)
         environment.limit_spin_waiting()
         driver = self._driver = _DriverProcess(self.address)
-        packed = pack(Path(self.beside), driver.folder / "suite", self.without) if self.beside else None
-        working_dir = str(packed) if packed is not None and packed.is_dir() else ""
+        working_dir = ""
+        if self.beside and self.address != ray_cluster.OWN:  # nodes of a cluster of our own are this machine
+            (driver.folder / "suite").mkdir()
+            working_dir = str(pack(Path(self.beside), driver.folder / "suite", self.without))
         asked = {
             "do": "open",
             "address": self.address,
             "folder": str(driver.folder),
             "working_dir": working_dir,
             "facts": {
-                "beside": self.beside if working_dir else "",
+                "beside": self.beside,
+                "copied": bool(working_dir),
                 "folder": str(Path.cwd()),
                 "threads": os.environ.get("OMP_NUM_THREADS", ""),
                 "places": [str(one.absolute()) for one in (self.settings.data, self.settings.weights)],
@@ -183,7 +186,10 @@ class RayExecutor:
             },
             "memory": float(self.settings.worker_memory or 0),
         }
-        found = driver.ask(asked, {})
+        try:
+            found = driver.ask(asked, {})
+        except _Ended as ended:
+            found = {"failure": f"the process that speaks to Ray {ended}"}
         if found.get("failure"):
             self._abandon()
             raise UsageError(found["failure"])

@@ -193,7 +193,14 @@ def test_a_job_that_measures_goes_to_a_node_and_others_stay(on: Any, tmp_path: P
 @pytest.fixture
 def side(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NodeSide]:
     monkeypatch.setattr(ray_actor, "node_name", lambda: "far (10.0.0.2)")
-    facts = {"versions": described()["versions"], "beside": "", "folder": "", "threads": "", "places": ["/data"]}
+    facts = {
+        "versions": described()["versions"],
+        "beside": "",
+        "copied": False,
+        "folder": "",
+        "threads": "",
+        "places": ["/data"],
+    }
     return lambda put=lambda letters: None, **more: NodeSide(1, put, {**facts, **more})
 
 
@@ -224,7 +231,8 @@ def test_a_node_with_other_versions_says_so(side: Callable[..., NodeSide]):
 def test_the_path_of_a_node_is_without_what_ray_brings(side: Callable[..., NodeSide], monkeypatch: pytest.MonkeyPatch):
     brought = ["/a/site-packages/ray/thirdparty_files", "/a/site-packages/ray/_private/workers"]
     monkeypatch.setattr(sys, "path", [*brought, "/a/site-packages", str(Path.cwd())])
-    assert side(beside="/suite").path() == ["/a/site-packages", str(Path.cwd())]
+    assert side(beside="/suite", copied=True).path() == ["/a/site-packages", str(Path.cwd())]
+    assert side(beside="/suite").path() == ["/a/site-packages", str(Path.cwd()), "/suite"]
 
 
 def test_the_post_is_bounded():
