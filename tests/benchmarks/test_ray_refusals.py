@@ -38,7 +38,7 @@ def nodes() -> Any:
     [
         ((), {"RAY_AUTH_TOKEN": "f" * 32}, False, "refuses the token, or asks for one"),
         ((), {"RAY_AUTH_TOKEN": "f" * 32}, True, "refuses the token, or asks for one"),
-        ((), {"OMP_NUM_THREADS": "8"}, False, "a worker needs 8 CPUs on one node, and the cluster has at most 1 CPU"),
+        ((), {"OMP_NUM_THREADS": "2"}, False, "a worker needs 2 CPUs on one node, and the cluster has at most 1 CPU"),
         (("--device", "cuda"), {}, False, "a worker needs 1 GPU and 1 CPU on one node"),
         (("--worker-memory", "5000"), {}, False, "1 CPU and 5000.0 GiB of memory on one node"),
     ],

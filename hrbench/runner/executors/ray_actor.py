@@ -65,9 +65,9 @@ class NodeSide:
 
     number: which worker it is.
     post: a handle of `RayPost`, or what is called with letters.
-    facts: of the driver: "versions", "beside" (the suite's folder there, "" for none), "copied" (whether a copy of it is
-        the working folder here, or it is the same machine), "folder" (its working folder),
-        "threads" (OMP_NUM_THREADS there, "" if it is not set), "places" (its folders of data and weights).
+    facts: of the driver: "versions", "beside" (the suite's folder there, "" for none), "copied" (whether a copy of that
+        is the working folder here; otherwise this is the driver's machine), "folder" (its working folder), "threads"
+        (OMP_NUM_THREADS there, "" if it is not set), "places" (its folders of data and weights).
     """
 
     def __init__(self, number: int, post: Any, facts: Mapping[str, Any]) -> None:
