@@ -41,7 +41,7 @@ from tiny_nets import Tiny
 class Slow(Tiny):
     def forward(self, x):
         if x.device.type == "cpu":
-            time.sleep(0.1)
+            time.sleep(0.03)
         return super().forward(x)
 
 
@@ -69,7 +69,7 @@ def outcome(folder: Path, name: str) -> tuple[object, ...]:
 def test_a_worker_that_is_killed_changes_no_number(bench):
     (bench.folder / "slow_nets.py").write_text(SLOW)
     shutil.rmtree(bench.data / "coco")
-    draw_coco(bench.data / "coco", images=14)  # 28 people: seven blocks of four batches
+    draw_coco(bench.data / "coco", images=28)  # seven blocks of four batches
     suite = bench.suite(SUITE)
     settings = {**os.environ, "OMP_NUM_THREADS": "1"}
     local = subprocess.run(
