@@ -23,7 +23,7 @@ pytestmark = pytest.mark.numeric
 BENCHMARK = Path(sys.executable).with_name("pytest-benchmark")
 MODULES = ("numpy", "cv2", "scipy.special", "hrbench.runner.suite", "hrbench.runner.evaluate", "hrbench.judge.gate")
 """What nearly every call imports."""
-NETWORK = "{name: net, model: cls_resnet_miniature_imagenet, cost: {latency: {batch: [1], budget: 0.1}}}"
+NETWORK = "{name: net, model: cls_resnet_miniature_imagenet, cost: {latency: {batch: [1], budget: 1}}}"
 SUITE = """
 suite: classes
 defaults: {{dataset: {{base: miniature-imagenet, count: 60}}, resamples: 20, cost: {{latency: false}}}}
@@ -52,7 +52,13 @@ class Place:
         wanted += ["pytest_benchmark.plugin"] if any("--benchmark" in one for one in arguments) else []
         plugins = [word for name in wanted for word in ("-p", name)]
         words = [suite, *plugins, "-p", "no:cacheprovider", "--rootdir", str(self.folder), "--hrbench-data", "data"]
-        return self.forked([*words, *arguments], self.folder, surroundings())
+        if len(wanted) == 1:
+            return self.forked([*words, *arguments], self.folder, surroundings())
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *words, *arguments],
+            cwd=self.folder, env=surroundings(), capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
 
 
 def surroundings() -> dict[str, str]:
