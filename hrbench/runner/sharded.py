@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from hrbench.contracts import HasNotes, TalliesNotes
+from hrbench.contracts import HasNotes, TalliesNotes, Task
 from hrbench.core import environment
 from hrbench.core.limit import limited
 from hrbench.core.plugins import resolve
@@ -112,21 +112,25 @@ class ShardNetwork:
             )
 
             def record() -> ShardRecord:
-                counted = isinstance(task, TalliesNotes)
                 return ShardRecord(
                     shard,
                     self.provenance,
                     self.conditions,
                     network_notes=(*self.network.notes, *notes),
-                    task_notes=tuple(task.notes()) if isinstance(task, HasNotes) and not counted else (),
+                    task_notes=_uncounted(task),
                     runtime_notes=tuple(self.network.runtime_notes()),
-                    tally=task.tally() if counted else None,
+                    tally=task.tally() if isinstance(task, TalliesNotes) else None,
                     seconds=time.perf_counter() - started,
                 )
 
             path = folder / shard.file
             write_shard(path, shard, predictions, record)
         return path
+
+
+def _uncounted(task: Task) -> tuple[Remark, ...]:
+    """Notes of a task that does not say what it has counted for them."""
+    return tuple(task.notes()) if isinstance(task, HasNotes) and not isinstance(task, TalliesNotes) else ()
 
 
 def conditions_of(device: str, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,5 +140,10 @@ def conditions_of(device: str, found: Mapping[str, Any]) -> dict[str, Any]:
     found: of `core.environment.environment`, once the network is loaded.
     """
     versions = {name: version for name, version in found["packages"].items() if name in _ROUNDING}
-    where = found["processor"] if device == "cpu" else device
-    return {"device": where, "hrbench": found["hrbench"], **versions, **found["torch"]}
+    on_cpu = device == "cpu"
+    flags = {
+        name: value
+        for name, value in found["torch"].items()
+        if name != "GOMP_SPINCOUNT" and not (on_cpu and name.startswith("cud"))  # how threads wait; of a GPU
+    }
+    return {"device": found["processor"] if on_cpu else device, "hrbench": found["hrbench"], **versions, **flags}

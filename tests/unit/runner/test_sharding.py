@@ -13,6 +13,7 @@ from hrbench import catalog
 from hrbench.errors import EntryError
 from hrbench.runner.shard_files import ShardRecord, write_shard
 from hrbench.runner.shard_progress import ShardProgress
+from hrbench.runner.sharded import conditions_of
 from hrbench.runner.sharding import Sharding, foreseen_shards, not_cut, why_whole
 from hrbench.runner.shards import shard_of, shards_of
 from hrbench.types import Entry, Event, Prediction, RuntimeSettings, Shard
@@ -129,3 +130,13 @@ def test_check_tells_how_many_there_will_be_and_are(tmp_path):
     assert foreseen_shards(ENTRY, COUNT, "key", tmp_path).endswith("; 1 of them is stored already")
     assert foreseen_shards(replace(ENTRY, shards=1), COUNT, "key", tmp_path) == ""
     assert shard_of(0, 8, 2, "key") == shards_of(COUNT, 2, 3, "key")[0] != Shard(0, 8, "")
+
+
+def test_conditions_are_what_rounds_on_the_device_in_use():
+    flags = {"threads": 2, "cuda": "13.0", "cudnn_allow_tf32": True, "mkldnn": True, "GOMP_SPINCOUNT": "10000"}
+    found = {"processor": "a cpu", "hrbench": "0.2", "packages": {"torch": "2.9", "pandas": "3"}, "torch": flags}
+    assert conditions_of("cpu", found) == {
+        "device": "a cpu", "hrbench": "0.2", "torch": "2.9", "threads": 2, "mkldnn": True,
+    }  # fmt: skip
+    on_gpu = conditions_of("NVIDIA T4", found)
+    assert on_gpu["device"] == "NVIDIA T4" and on_gpu["cuda"] == "13.0" and "GOMP_SPINCOUNT" not in on_gpu
