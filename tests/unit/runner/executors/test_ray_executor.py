@@ -21,7 +21,11 @@ from hrbench.runner.executors.ray_driver import RayDriver, _lost
 from hrbench.runner.executors.ray_executor import RayExecutor
 from hrbench.runner.executors.ray_probe import described
 from hrbench.runner.executors.ray_shards import LOST_RETRIES
+from hrbench.runner.jobs import request
 from hrbench.runner.settings import Settings
+from hrbench.runner.sharded import ShardNetwork
+from hrbench.suite.load import load_suite
+from hrbench.suite.registry import known
 from hrbench.types import Event, Shard
 
 SHARDS = [Shard(0, 64, "a"), Shard(64, 128, "b"), Shard(128, 160, "c")]
@@ -241,6 +245,19 @@ def test_the_post_is_bounded():
     letters = post.take()
     assert len(letters) == ray_actor.MOST_LETTERS and letters[-1][2] == 2 * ray_actor.MOST_LETTERS - 1
     assert post.take() == []
+
+
+def test_a_node_without_the_data_says_so(side: Callable[..., NodeSide], tmp_path: Path):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("suite: a\nentries: [{model: pose_hrnet_w32_coco_256x192, dataset: coco-keypoints-val2017}]\n")
+    (entry,) = load_suite(suite, known(fetch=False)).entries
+    settings = Settings(data=tmp_path / "data", weights=tmp_path / "weights", device="cpu", offline=True)
+    with pytest.raises(EntryError) as raised:
+        ShardNetwork.load({**request(entry, settings), "prediction_key": "a"})
+    told = side(places=[str(settings.data), str(settings.weights)]).failed(raised.value)
+    assert told["foreseen"] and "\n" not in told["failure"]
+    assert told["failure"].startswith("on node far (10.0.0.2): ") and str(tmp_path / "data") in told["failure"]
+    assert told["failure"].endswith("each node needs the files of the driver under the same paths (--data, --weights)")
 
 
 # --- the process that speaks to Ray
