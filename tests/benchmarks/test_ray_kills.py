@@ -2,8 +2,8 @@
 
     pytest tests/benchmarks/test_ray_kills.py --benchmark-only -n 0 -s
 
-HRBENCH_KILL_TRIALS says how many trials (20), HRBENCH_KILL_ONLY a pattern of entries of the miniatures' suite (all); they must take
-longer than the deaths need.
+HRBENCH_KILL_TRIALS says how many trials (20), HRBENCH_KILL_ONLY a pattern of entries of the miniatures' suite (all).
+They must take longer than the deaths need.
 """
 
 from __future__ import annotations
