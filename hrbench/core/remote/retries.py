@@ -54,7 +54,7 @@ class ShortRead(Exception):
 
 
 class TriedOften(Exception):
-    """The last of several faults that could have passed. attempts: how often a call was tried; seconds: for how long."""
+    """The last of several faults that could have passed. attempts: how often it was tried; seconds: for how long."""
 
     def __init__(self, attempts: int, seconds: float) -> None:
         super().__init__(attempts, seconds)  # what it is made of again in another process

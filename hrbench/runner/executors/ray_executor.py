@@ -186,6 +186,7 @@ class RayExecutor:
             },
             "memory": float(self.settings.worker_memory or 0),
         }
+        found: dict[str, Any]
         try:
             found = driver.ask(asked, {})
         except _Ended as ended:
