@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -17,7 +18,10 @@ from tiny_bench import draw_coco
 
 from hrbench.store.states import read_state
 
-pytest.importorskip("grpc", reason="Ray is not installed")
+pytestmark = [
+    pytest.mark.numeric,
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
+]
 
 SUITE = """
     suite: tiny
