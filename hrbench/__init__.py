@@ -91,7 +91,8 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
 
     folder: where results are stored, by default runs/<suite>.
     settings: fields of `runner.settings.Settings` (data, weights, device, workers, verify, offline, rescore,
-        in_process). What belongs to the suite (only, limit, overrides) is an argument of `load_suite`.
+        in_process); data and weights may be addresses such as "s3://bucket/data". What belongs to the suite (only,
+        limit, overrides) is an argument of `load_suite`.
 
     Raises UsageError for another setting.
     """
@@ -215,8 +216,8 @@ def score(
     """Scores of predictions computed anywhere, with 95 % intervals.
 
     metric: its name, e.g. "coco-keypoints".
-    ground_truth: file or folder that the metric reads.
-    predictions: file or folder of predictions.
+    ground_truth: file or folder that the metric reads, or its address in an object store ("s3://bucket/truth.json").
+    predictions: file or folder of predictions, or its address.
     verify: whether to compare with the metric's reference implementation, too.
     resamples: of the bootstrap; 0 for no intervals.
     seed: of the bootstrap.

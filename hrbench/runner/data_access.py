@@ -8,7 +8,8 @@ from hrbench.contracts import DataSet, HasFolder, Submits
 from hrbench.core.limit import limited
 from hrbench.core.plugins import construct, resolve
 from hrbench.core.remote import mirror
-from hrbench.errors import EntryError
+from hrbench.errors import EntryError, UsageError
+from hrbench.runner.settings import Settings
 from hrbench.types import DatasetRow, Entry
 
 
@@ -23,6 +24,15 @@ def dataset_of(row: DatasetRow, data: Path) -> DataSet:
         return dataset
     mirror.listed(dataset.folder if isinstance(dataset, HasFolder) else data)
     return construct(use, row.use, data, **row.args)  # what is made of a folder may depend on what is in it
+
+
+def refuse_addresses_offline(settings: Settings) -> None:
+    """Raises UsageError if nothing may use the network, and data or weights are at an address."""
+    for option, folder in (("data", settings.data), ("weights", settings.weights)):
+        if settings.offline and (address := mirror.address_of(folder)) is not None:
+            raise UsageError(
+                f"{option}: {address} needs the network, which offline forbids; name a folder of this disk"
+            )
 
 
 def fetch_images(entry: Entry, dataset: DataSet, data: Path) -> None:

@@ -49,7 +49,8 @@ class Settings:
     def plain(self) -> dict[str, Any]:
         """JSON values, for another process; `of_plain` gives back equal settings."""
         folders = {"data": mirror.plain(self.data), "weights": mirror.plain(self.weights)}
-        return {**asdict(self), **folders, "listed_since": mirror.began()}
+        since = mirror.began()
+        return {**asdict(self), **folders, **({"listed_since": since} if since else {})}
 
     @classmethod
     def of_plain(cls, plain: Mapping[str, Any]) -> Settings:

@@ -103,21 +103,23 @@ class Sharding:
         )
 
     def _whole(self, count: int) -> dict[Shard, ShardRecord]:
-        """Whole shards in the folder, of any number; one that is damaged is thrown away with a note."""
-        found = {}
+        """Whole shards in the folder, of any number; one that is damaged is thrown away, with a note."""
+        found, others = {}, 0
         for path in sorted(self.folder.glob("[!.]*.shard")):
             try:
                 record = read_record(path)
-                shard = record.shard
-                expected = shard_of(shard.first, shard.last, self.entry.batch, self.prediction_key)
-                if path.is_symlink() or shard != expected or path.name != shard.file:
-                    raise InputError(f"{path} is of other predictions")
             except InputError as error:
                 path.unlink(missing_ok=True)
                 self._note(f"{error}; it was thrown away, and its images are predicted again")
                 continue
-            if shard.last <= count:
+            shard = record.shard
+            expected = shard_of(shard.first, shard.last, self.entry.batch, self.prediction_key)
+            if shard == expected and path.name == shard.file and shard.last <= count:
                 found[shard] = record
+            else:
+                others += 1
+        if others:
+            self._note(f"{units.amount(others, 'stored shard')} of another batch or another release: not used")
         return found
 
     def _predict(self, missing: Sequence[Shard], stored: int) -> None:

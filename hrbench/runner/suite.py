@@ -21,7 +21,7 @@ from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
 from hrbench.runner.assumed import told_anew
 from hrbench.runner.cost_keys import is_unstable
-from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images
+from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images, refuse_addresses_offline
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
@@ -84,6 +84,7 @@ def opened_suite(
 @contextmanager
 def _opened(suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
     environment.limit_spin_waiting()
+    refuse_addresses_offline(settings)
     if settings.device != "auto" and settings.cluster is None:
         device_of(settings)  # a device that does not exist is an error of the call, not of every entry
     with (
@@ -149,6 +150,7 @@ class _SuiteRun:
     def accuracy(self, entry: Entry) -> Result:
         """The entry's result without looking at its costs: stored, measured now, empty, or failed."""
         self.on_event(Event("entry", entry.name))
+        mirror.release()
         stored, notes = self._stored(entry)
         self._tell_generating(entry)
         with mirror.telling(lambda done, total: self._tell_fetching(entry, done, total)):

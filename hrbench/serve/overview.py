@@ -113,6 +113,7 @@ class Overview:
 
     def _read(self, place: RunPlace, stamps: Mapping[str, Stamp]) -> RunRow:
         damaged = [f"{place.name}/{file} is no regular file" for file, one in stamps.items() if one == ODD]
+        damaged += _unreadable(place.path / "entries")
         stored = {}
         for file, stamp in stamps.items():
             if file not in HEADS and stamp != ODD:
@@ -169,6 +170,15 @@ def _results(folder: Path) -> Iterator[str]:
         return
     for one in entries:
         yield f"entries/{one.name}" if one.is_symlink() else f"entries/{one.name}/result.json"
+
+
+def _unreadable(folder: Path) -> list[str]:
+    """Why a folder cannot be listed, in a sentence, if it cannot."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        return [f"{folder.name} cannot be read: {error.strerror}"]
+    return []
 
 
 def _entry(path: Path) -> EntryRow:

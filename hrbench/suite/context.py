@@ -11,8 +11,10 @@ from typing import Any
 from hrbench.core.modules import module_file
 from hrbench.core.nested_args import is_network
 from hrbench.core.plugins import model_ref, sources
+from hrbench.core.remote.addresses import is_url, redact, split_url
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node, Problems
+from hrbench.errors import UsageError
 from hrbench.suite.policy_schema import DAY, PERCENT
 from hrbench.types import Known
 
@@ -86,8 +88,23 @@ class Context:
         path = self.path(Node(ref.path, node.source, node.line))
         return str(replace(ref, target=path, path=path))
 
+    def address(self, node: Node) -> str:
+        """The address of a file in an object store, as it is. Adds a problem for one that is not understood."""
+        try:
+            split_url(node.value)
+        except UsageError as error:
+            self.problems.add(node, str(error))
+            return redact(node.value)
+        return node.value
+
     def path(self, node: Node) -> str:
-        """Absolute path of one relative to the suite file, or to the working folder for one of the command line."""
+        """Absolute path of one relative to the suite file, or to the working folder for one of the command line.
+
+        Adds a problem for an address: of files in an object store a suite names weights alone.
+        """
+        if is_url(node.value):
+            told = f"{redact(node.value)}: a path was expected; addresses are for --data, --weights and `weights:`"
+            self.problems.add(node, told)
         return str(((self.folder if node.line else Path.cwd()) / _expanded(node.value)).resolve())
 
 

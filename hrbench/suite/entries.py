@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hrbench.core.plugins import FILE_SOURCES, model_ref
+from hrbench.core.remote.addresses import is_url
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.suite.context import Context
@@ -97,7 +98,8 @@ def metrics(
 def weights(node: Node | None, variant: Variant | None, context: Context) -> tuple[str | None, str, str]:
     """Which weights, which part of a training checkpoint they are, and the prefix to drop; "" for what is not said.
 
-    The weights: an absolute path, a source of the variant's, "none", "own", or None for the first source found.
+    The weights: an absolute path, an address, a source of the variant's, "none", "own", or None for the first source
+    found.
     """
     if node is None or variant is None:
         return None, "", ""
@@ -127,6 +129,8 @@ def _weights_file(node: Node, variant: Variant, context: Context) -> str | None:
     if ref.source in FILE_SOURCES:
         context.problems.add(node, f"{variant.name} has its weights in its own file: leave `weights` out")
         return None
+    if is_url(text):
+        return context.address(node)
     if any(mark in text for mark in "./\\~"):
         return context.path(node)
     known = [*variant.weights, "none", *(["own"] if user_defined else [])]

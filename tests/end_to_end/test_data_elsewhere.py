@@ -20,7 +20,7 @@ from hrbench.runner.settings import Settings
 SLOW = "slow:0.05"
 SUITE = """
 suite: elsewhere
-defaults: {cost: {latency: false}}
+defaults: {cost: {latency: false, operations: false, parameters: false}}
 entries:
   - name: tiny
     model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [64, 48],
@@ -131,15 +131,19 @@ def test_what_is_missing_in_a_store_is_told_by_its_address(
 
 
 def test_checking_a_data_set_in_a_store(s3: LocalS3, bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    boxes = bench.data / "coco/person_detection_results"
+    boxes.mkdir()
+    name = "COCO_val2017_detections_AP_H_56_person.json"
+    (boxes / name).write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.9}]')
+    s3.fill("bucket", boxes, f"{tmp_path.name}/data/coco/person_detection_results")
     said = []
     for data in (str(bench.data), f"s3://bucket/{tmp_path.name}/data"):
-        main(["datasets", "coco-keypoints-val2017", "--check", "--data", data, "--plain"])
+        assert main(["datasets", "coco-keypoints-val2017", "--check", "--data", data, "--plain"]) == 0
         lines = capsys.readouterr().out.splitlines()
         said.append([line for line in lines if "decode: " not in line and "fetch: " not in line])
-    assert "\n".join(said[0]).replace(str(bench.data), "") == "\n".join(said[1]).replace(
-        f"s3://bucket/{tmp_path.name}/data", ""
-    )
-    assert any(": digest: " in line for line in said[1]), said[1]
+    assert said[0] == said[1]
+    assert any(": digest: " in line for line in said[1])
+    assert len(images(s3)) == 8
 
 
 def test_a_store_that_stays_broken_ends_in_one_line(s3: LocalS3, bench: Bench, capsys: pytest.CaptureFixture[str]):
@@ -191,6 +195,14 @@ def test_a_cache_that_is_too_small_says_so(s3: LocalS3, bench: Bench, capsys: py
     given = arguments(bench, bench.suite(SUITE), "--in-process", "--cache-size", "10KB")
     assert main(given) == 3
     assert "set a larger --cache-size or HRBENCH_CACHE_SIZE" in capsys.readouterr().out
+
+
+def test_offline_uses_no_store(s3: LocalS3, bench: Bench, capsys: pytest.CaptureFixture[str]):
+    assert main(arguments(bench, bench.suite(SUITE), "--in-process", "--offline")) == 2
+    address = f"s3://bucket/{bench.folder.name}/data"
+    told = f"hrbench: data: {address} needs the network, which offline forbids; name a folder of this disk\n"
+    assert capsys.readouterr().err == told
+    assert s3.requests == []
 
 
 def test_settings_for_another_process_hold_the_address(s3: LocalS3, bench: Bench):

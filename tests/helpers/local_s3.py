@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,20 @@ class LocalS3:
 
     def fill(self, bucket: str, folder: Path | None = None, below: str = "") -> None:
         """Creates a bucket and uploads all files of a folder, under their relative paths below `below`."""
-        import boto3
-
-        keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
-        client = boto3.client("s3", endpoint_url=self.address, **keys)
+        client = self._client
         with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
             client.create_bucket(Bucket=bucket)
         for path in sorted(folder.rglob("*")) if folder else ():
             if path.is_file():
                 key = f"{below}/{path.relative_to(folder)}" if below else str(path.relative_to(folder))
                 client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
-        client.close()
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+
+        keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
+        return boto3.client("s3", endpoint_url=self.address, **keys)
 
     def application(self, inner: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         """moto's WSGI application with faults around it."""
@@ -123,6 +127,8 @@ def local_s3() -> Iterator[LocalS3]:
     try:
         yield store
     finally:
+        if "_client" in vars(store):
+            store._client.close()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -150,27 +150,37 @@ class CacheUser:
 
     folder: of the cache.
     descriptor: of the file that is locked as long as the process lives.
-    since: when it began, in nanoseconds: what was needed later stays.
+    since: what was needed later stays, in nanoseconds.
+    began: when the process began to use the cache, in nanoseconds.
     room: bytes that it may still write before it has to look again.
     """
 
     folder: Path
     descriptor: int
     since: int
+    began: int
     room: int = 0
 
     @classmethod
     def begin(cls, folder: Path) -> CacheUser:
-        with locked(folder, shared=True):
+        with locked(folder, shared=False):
             place = folder / "users"
             place.mkdir(exist_ok=True)
+            for other in place.iterdir():
+                _told(other)
             name = place / unique_name()
             descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            user = cls(folder, descriptor, time.time_ns())
+            user = cls(folder, descriptor, since=(now := time.time_ns()), began=now)
             user._note()
         atexit.register(name.unlink, missing_ok=True)
         return user
+
+    def begin_anew(self) -> None:
+        """Needs nothing of what it has needed before."""
+        with locked(self.folder, shared=True):
+            self.since = time.time_ns()
+            self._note()
 
     def take(self, needed: int) -> None:
         """Makes room for so many bytes. Raises UsageError if what living processes use leaves too little."""

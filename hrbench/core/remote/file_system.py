@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -23,6 +24,9 @@ CONNECT_SECONDS = 10
 """How long a connection may take to open before the try counts as failed."""
 READ_SECONDS = 60
 """How long a store may send nothing."""
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What a disk says, and no store, if a file cannot be written."""
 
 _TAGS = ("ETag", "etag", "md5Hash", "generation", "mtime", "last_modified", "LastModified", "created")
 
@@ -80,8 +84,8 @@ class Remote:
             files = kind(**{**kind._get_kwargs_from_urls(url), **_options(protocol)}, skip_instance_cache=True)
         except Exception as error:
             raise StorageError(f"{url}: cannot be opened: {cause(error)}{_remedy(module, error)}") from None
-        if protocol in ("s3", "gs"):
-            files.retries = 1  # the clients' own repeats would multiply ours
+        if protocol == "s3":
+            files.retries = 1  # its own repeats would multiply ours
         return cls(url.rstrip("/"), root, files, policy or RetryPolicy())
 
     def address(self, path: str = "") -> str:
@@ -127,7 +131,8 @@ class Remote:
         """Downloads a file; `to` is written whole or not at all, its parents are created.
 
         size: bytes of a listing; None to ask the store.
-        on_bytes: called with counts of bytes as they arrive; a count is negative if they are fetched again.
+        on_bytes: called with 0 before each try, and with counts of bytes as they arrive; a count is negative if they
+            are fetched again. If it raises, that ends the download.
         """
         from fsspec.callbacks import Callback
 
@@ -146,14 +151,17 @@ class Remote:
 
         def once(_: int) -> None:
             counted = Counted()
+            on_bytes(0)
             try:
                 self.files.get_file(self._full(path), str(part), callback=counted)
                 arrived = part.stat().st_size
                 if arrived != wanted:
                     raise ShortRead(f"{arrived} of {wanted} bytes arrived")
-            except BaseException:
+            except BaseException as error:
                 if counted.value:
                     on_bytes(-counted.value)
+                if isinstance(error, OSError) and error.errno in _DISK:
+                    raise UsageError(f"{to.parent}: cannot be written ({error.strerror}); make room there") from None
                 raise
             if counted.value != wanted:  # a file system that does not count while it copies
                 on_bytes(wanted - counted.value)
@@ -213,7 +221,9 @@ class Remote:
             self.files.invalidate_cache()
             try:
                 found = self.files.find(folder, detail=True).values() if deep else self.files.ls(folder, detail=True)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if status_of(error.__cause__ or error)[1] == "NoSuchBucket":
+                    raise MissingError(f"{self.url}: there is no such bucket") from None
                 return []
             return [each for each in found if not (deep and str(each["name"]).endswith("/"))]  # marks of folders
 

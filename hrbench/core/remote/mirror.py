@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,8 @@ class Mirror:
         root = self.files / folder
         there = {name for name, _ in _own_files(root)}
         for file in found:
-            if any(part in ("", ".", "..") for part in file.name.split("/")) or "\0" in file.name:
-                continue  # no folder can have a file of this name
+            if not _is_name_of_files(file.name):
+                continue
             there.discard(file.name)
             self._lay_out_file(root / file.name, file)
         for name in there:
@@ -257,12 +257,18 @@ def present(paths: Iterable[Path]) -> None:
         _fetch_all(awaited, owner)
 
 
+class _Stopped(Exception):
+    """Another file of the same call could not be fetched."""
+
+
 def _fetch_all(awaited: dict[Path, int], owner: dict[Path, Mirror]) -> None:
-    arrived, total, guard = 0, sum(awaited.values()), threading.Lock()
+    arrived, total, guard, stopped = 0, sum(awaited.values()), threading.Lock(), threading.Event()
     told_at = time.monotonic()
 
     def on_bytes(count: int) -> None:
         nonlocal arrived, told_at
+        if stopped.is_set():
+            raise _Stopped
         with guard:
             arrived += count
             now = time.monotonic()
@@ -277,13 +283,23 @@ def _fetch_all(awaited: dict[Path, int], owner: dict[Path, Mirror]) -> None:
         return owner[path].fetch(path, on_bytes if size >= WORTH_TELLING else lambda count: None)
     for progress in _TOLD:
         progress(0, total)
-    with ThreadPoolExecutor(min(THREADS, len(awaited)), thread_name_prefix="fetch") as pool:
-        running = [pool.submit(owner[path].fetch, path, on_bytes) for path in awaited]
+    faults: list[BaseException] = []
+
+    def fetch(path: Path) -> None:
         try:
-            for each in running:
-                each.result()
-        finally:
+            owner[path].fetch(path, on_bytes)
+        except BaseException as error:
+            faults.append(error)
+            stopped.set()  # what the others fetch need not arrive
+
+    with ThreadPoolExecutor(min(THREADS, len(awaited)), thread_name_prefix="fetch") as pool:
+        try:
+            wait([pool.submit(fetch, path) for path in awaited])
+        finally:  # also of Ctrl-C
+            stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
+    if faults:
+        raise next((each for each in faults if not isinstance(each, _Stopped)), faults[0])
     return None
 
 
@@ -313,6 +329,12 @@ def _mirror_of(name: str) -> Mirror | None:
     return next((mirror for folder, mirror in [*_MIRRORS.items()] if name.startswith(folder)), None)
 
 
+def _is_name_of_files(name: str) -> bool:
+    """Whether a folder can have a file of this relative name: a store takes any text."""
+    parts = name.split("/")
+    return "\0" not in name and all(part not in ("", ".", "..") and len(os.fsencode(part)) <= 255 for part in parts)
+
+
 def _own_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Whole and awaited files below a folder, by their relative name; not what others put there."""
     for where, _, names in os.walk(folder):
@@ -337,6 +359,12 @@ def _user() -> cache.CacheUser:
     return _USERS[key]
 
 
+def release() -> None:
+    """What this process has needed until now may make room for what it needs next: for an entry that follows others."""
+    if _MIRRORS:
+        _user().begin_anew()
+
+
 def plain(folder: Path) -> str:
     """A folder as another process, or another machine, finds it by `local_folder`: an address, or the path."""
     return address_of(folder) or str(folder)
@@ -344,10 +372,10 @@ def plain(folder: Path) -> str:
 
 def began() -> int:
     """When this process began to use the cache, in nanoseconds: `since` for its other processes."""
-    return _user().since if _MIRRORS else 0
+    return _user().began if _MIRRORS else 0
 
 
 __all__ = [
-    "THREADS", "Mirror", "address_of", "began", "listed", "local_copy", "local_folder", "plain", "present", "telling",
-    "told",
+    "THREADS", "Mirror", "address_of", "began", "listed", "local_copy", "local_folder", "plain", "present", "release",
+    "telling", "told",
 ]  # fmt: skip

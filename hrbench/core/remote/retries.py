@@ -1,10 +1,10 @@
 """Which faults of a store can pass, and how often they are tried again.
 
 A call is tried `ATTEMPTS` times; the wait before the next try doubles from `FIRST_WAIT_SECONDS` up to
-`MAX_WAIT_SECONDS`, and half of it is random so that many processes do not return at once. The clients below
-(botocore, s3fs, gcsfs) are told not to repeat anything themselves, so this bound is the bound, with two exceptions:
-aiohttp sends a request once more if the server has closed a connection that was kept open, and the client of Azure has
-a policy of its own.
+`MAX_WAIT_SECONDS`, and half of it is random so that many processes do not return at once. The client of S3
+(botocore, s3fs) is told not to repeat anything itself, so this bound is the bound, except that aiohttp sends a request
+once more if the connection closes before any answer (findings/s3fs_creates_a_file_and_says_it_exists.sh). The clients
+of Google's and Azure's stores repeat some requests below each of these tries, and cannot be told not to.
 """
 
 from __future__ import annotations

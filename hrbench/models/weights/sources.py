@@ -22,8 +22,9 @@ from pathlib import Path
 from hrbench.core.digests import sha256
 from hrbench.core.plugins import model_ref
 from hrbench.core.remote import mirror
+from hrbench.core.remote.addresses import is_url, redact
 from hrbench.core.resources import PACKAGE
-from hrbench.errors import InputError
+from hrbench.errors import InputError, MissingError
 from hrbench.models.adapters.snapshots import folder_of, weights_in
 from hrbench.types import Entry, Missing, Reason, Variant
 
@@ -118,7 +119,7 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Weights
     itself ("own"). Reads no files, only looks whether they exist; if `folder` is at an address, it is listed.
 
     weights: None (the first of the variant's sources that is on disk), one of its sources, "none" (only costs are
-        measured), "own", or a path.
+        measured), "own", or a path or the address of a file in an object store, which is then fetched.
     folder: of downloaded files (--weights), under the publishers' names; source "shipped" is in the package instead.
     """
     mirror.listed(folder)
@@ -131,7 +132,7 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Weights
             return WeightsFile(Path(), OWN_WEIGHTS)
         return Missing(Reason(f"{variant.name} is no user-defined callable, which weights: own is for"))
     if weights is not None and weights not in variant.weights:
-        return _given(variant, Path(weights).expanduser())
+        return _at_address(weights) if is_url(weights) else _given(variant, Path(weights).expanduser())
     if ref.source in SINGLE_FILE_SOURCES and weights is None:
         whole = Path(ref.target).expanduser()
         missing = Missing(Reason(f"the network's file {whole} is not there"))
@@ -155,6 +156,14 @@ def _given(variant: Variant, path: Path) -> WeightsFile | Missing:
         return WeightsFile(path, "file")
     sources = f"sources of {variant.name}: {', '.join(variant.weights)}" if variant.weights else ""
     return Missing(Reason(f"the weights {path} are not there", sources))
+
+
+def _at_address(address: str) -> WeightsFile | Missing:
+    """A file in an object store, fetched. Raises StorageError if that fails."""
+    try:
+        return WeightsFile(mirror.local_copy(address), "file")
+    except MissingError:
+        return Missing(Reason(f"the weights {redact(address)} are not there"))
 
 
 def _hub(repository: str) -> str:

@@ -65,15 +65,17 @@ def test_shards_that_are_whole_are_used_whatever_their_number(tmp_path):
     assert done == [(28, 36, 20), (36, 36, 20)]
 
 
-def test_damaged_ones_and_others_are_thrown_away_with_a_note(tmp_path):
+def test_damaged_ones_are_thrown_away_and_others_not_used_with_a_note(tmp_path):
     Machine(2, 2, 2).paths(tmp_path)
     damaged, renamed = tmp_path / "8-24.shard", tmp_path / "24-32.shard"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     (tmp_path / "24-36.shard").rename(renamed)
     other = Machine(2, 2)
     assert other.paths(tmp_path) == ALL and other.predicted == ["8-24.shard", "24-36.shard"]
-    assert len(other.notes) == 3 and "24-32.shard is of other predictions; it was thrown away" in other.notes[0]
-    assert "8-24.shard is damaged" in other.notes[1] and not renamed.exists()
+    damage, unused, stored = other.notes
+    assert "8-24.shard is damaged" in damage and "it was thrown away" in damage and renamed.exists()
+    assert unused == "1 stored shard of another batch or another release: not used"
+    assert stored == "8 of 36 images are predicted already"
 
 
 def test_those_of_another_batch_or_of_more_images_are_not_used(tmp_path):
@@ -81,7 +83,9 @@ def test_those_of_another_batch_or_of_more_images_are_not_used(tmp_path):
     Sharding(tmp_path, other, "key", Machine(2, 2, 2), lambda event: None).paths(COUNT, 1)
     machine = Machine(2, 2, 2)
     assert machine.paths(tmp_path) == machine.predicted == ALL
-    assert "0-36.shard is of other predictions" in machine.notes[0]
+    assert machine.notes == ["1 stored shard of another batch or another release: not used"]
+    again = Sharding(tmp_path, other, "key", Machine(), lambda event: None)
+    assert again.paths(COUNT, 1) == [tmp_path / "0-36.shard"]  # they stay until the entry's result is stored
 
 
 def test_those_of_other_conditions_are_predicted_again(tmp_path):

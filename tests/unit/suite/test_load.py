@@ -298,6 +298,32 @@ def test_a_part_of_a_checkpoint_that_is_written_wrongly(load: Load, weights: str
         load(f"suite: s\nentries: [{{model: net_a, weights: {weights}}}]")
 
 
+def test_weights_may_have_an_address_which_stays_as_it_is(load: Load):
+    (entry,) = load("suite: s\nentries: [{model: net_a, weights: 's3://bucket/a/w.pth'}]").entries
+    assert entry.weights == "s3://bucket/a/w.pth"
+    weights = "weights: {file: 's3://bucket/w.pth', key: ema}"
+    (entry,) = load(f"suite: s\nentries: [{{model: net_a, {weights}}}]").entries
+    assert (entry.weights, entry.weights_key) == ("s3://bucket/w.pth", "ema")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("weights: 's3://key:wJalrXUtnFEMI@bucket/w.pth'", "s3://***@bucket/w.pth: an address holds no keys"),
+        ("weights: 'ftp://host/w.pth'", "ftp:// is not read; known: s3://"),
+        (
+            "predictions: 's3://b/p.json?sig=wJalrXUtnFEMI', dataset: people-val",
+            "s3://b/p.json?***: a path was expected",
+        ),
+        ("dataset: {base: people-val, images: 's3://b/i'}", "s3://b/i: a path was expected; addresses are for --data"),
+    ],
+)
+def test_addresses_that_a_suite_cannot_name(load: Load, fields: str, said: str):
+    with pytest.raises(UsageError, match=re.escape(said)) as caught:
+        load(f"suite: s\nentries: [{{model: net_a, {fields}}}]")
+    assert "wJalrXUtnFEMI" not in str(caught.value)
+
+
 def test_paths_of_the_command_line_are_relative_to_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/s.yaml").write_text("suite: s\nentries: [{model: net_a, dataset: people-val}]")

@@ -7,7 +7,7 @@ import pytest
 from faulty_store import Answered, scripted
 
 import hrbench.core.remote.file_system as file_system
-from hrbench.core.remote import Remote, RemoteFile
+from hrbench.core.remote import SCHEMES, Remote, RemoteFile
 from hrbench.errors import MissingError, StorageError, UsageError
 
 
@@ -156,3 +156,18 @@ def _file(content: bytes):
     from fsspec.implementations.memory import MemoryFile
 
     return MemoryFile(None, "x", content)
+
+
+def test_a_full_disk_is_no_fault_of_the_store(tmp_path: Path):
+    store, waits = scripted(tmp_path.name, OSError(28, "No space left on device"))
+    store.files.store[f"/{tmp_path.name}/a"] = _file(b"12345678")
+    with pytest.raises(UsageError, match=r"cannot be written \(No space left on device\); make room there$"):
+        store.get("a", tmp_path / "a")
+    assert waits == []
+
+
+def test_every_scheme_is_fsspecs_and_needs_the_module_that_is_named():
+    from fsspec.registry import known_implementations
+
+    for scheme, (protocol, module, _) in SCHEMES.items():
+        assert known_implementations[protocol]["class"].partition(".")[0] == module, scheme

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from faulty_store import ScriptedStore, scripted
+from memory_store import memory_store
 
 from hrbench.core.remote import Remote, cache, mirror
 from hrbench.errors import MissingError, StorageError, UsageError
@@ -15,11 +16,8 @@ from hrbench.errors import MissingError, StorageError, UsageError
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
     """A store with three files; the cache is a folder of its own, and no mirror is known before and after."""
-    monkeypatch.setenv("HRBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(mirror, "_MIRRORS", {})
-    monkeypatch.setattr(mirror, "_USERS", {})
     monkeypatch.setattr(cache, "SPARE_BYTES", 0)
-    remote = Remote.open(f"memory://{tmp_path.name}")
+    remote = memory_store(tmp_path, monkeypatch)
     remote.write("coco/annotations/a.json", b'{"a": 1}')
     remote.write("coco/val/1.jpg", b"1" * 1000)
     remote.write("coco/val/2.jpg", b"2" * 2000)
@@ -104,6 +102,8 @@ def test_another_process_of_a_run_lists_nothing_again(store: Remote):
     folder = fetched(store)
     mirror.listed(folder)
     since = mirror.began()
+    mirror.release()
+    assert mirror.began() == since
     store.write("coco/val/3.jpg", b"3")
     mirror._MIRRORS.clear()
     mirror.listed(mirror.local_folder(store.url, since))
@@ -125,6 +125,7 @@ def test_messages_and_requests_name_the_store(store: Remote):
 def test_names_that_no_folder_can_have(store: Remote):
     store.files.store[f"{store.root}/coco/../../../escape"] = store.files.store[f"{store.root}/coco/val/1.jpg"]
     store.files.store[f"{store.root}/coco//twice"] = store.files.store[f"{store.root}/coco/val/1.jpg"]
+    store.write(f"coco/{'x' * 300}", b"1")
     folder = fetched(store)
     mirror.listed(folder)
     names = [path.name for path in folder.parent.rglob("*") if path.is_file()]
@@ -237,3 +238,29 @@ def test_faults_of_the_store_end_in_a_line_after_the_tries(store: Remote):
     assert len(waits) == 2
     failing.files.script.clear()
     assert (folder / "coco/val/1.jpg").read_bytes() == b"1" * 1000
+
+
+def test_an_entry_may_take_the_room_of_those_before_it(store: Remote, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HRBENCH_CACHE_SIZE", "2500")
+    folder = fetched(store)
+    mirror.listed(folder)
+    mirror.present([folder / "coco/val/1.jpg"])
+    with pytest.raises(UsageError, match="in use"):
+        mirror.present([folder / "coco/val/2.jpg"])
+    mirror.release()
+    mirror.present([folder / "coco/val/2.jpg"])
+    assert on_disk(folder) == ["2.jpg"]
+
+
+def test_after_one_fault_the_other_files_are_not_waited_for(store: Remote):
+    for number in range(40):
+        store.write(f"coco/many/{number:02}", b"x" * 100)
+    folder = fetched(store)
+    mirror.listed(folder)
+    failing, _ = scripted(store.root.strip("/"), *["half"] * 200, attempts=2)
+    mirror._MIRRORS[f"{folder}/"]._remotes[os.getpid()] = failing
+    with pytest.raises(StorageError, match=r"coco/many/\d\d: cannot be read: 50 of 100 bytes arrived; tried 2 times"):
+        mirror.present(sorted((folder / "coco/many").iterdir()))
+    assert isinstance(failing.files, ScriptedStore)
+    assert failing.files.calls.count("get_file") <= 2 * mirror.THREADS
+    assert list((folder.parent / "incoming").iterdir()) == []

@@ -60,6 +60,8 @@ def test_what_is_written_is_read(s3: LocalS3, tmp_path: Path):
         store.read("b")
     with pytest.raises(MissingError, match=r"^s3://nothing/b: "):
         remote("nothing").read("b")
+    with pytest.raises(MissingError, match=r"^s3://nothing/a: there is no such bucket$"):
+        remote("nothing/a").list()
 
 
 def test_of_two_who_create_a_file_one_succeeds(s3: LocalS3):
@@ -100,7 +102,7 @@ def test_a_fault_that_stays_is_told_after_as_many_tries_as_said(
     assert KEY not in text
     assert SECRET not in text
     sent = len([request for request in s3.requests if request.method == "GET"])
-    assert 3 <= sent <= (6 if fault == "cut" else 3)  # aiohttp asks again on a connection that was kept and is closed
+    assert 3 <= sent <= (6 if fault == "cut" else 3)  # aiohttp asks again if a connection closes
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from memory_store import memory_store
 
 from hrbench.catalog import variants
+from hrbench.core.remote import mirror
 from hrbench.models.weights import sources
 from hrbench.models.weights.sources import WeightsFile, find_weights, stated_source
 from hrbench.types import Missing, Variant
@@ -176,3 +179,17 @@ def test_what_the_catalog_names_can_be_told_apart_on_one_disk() -> None:
             assert source.home != f"where {source.name} publishes its weights", (
                 f"DOWNLOAD_PAGES does not know {row.use}"
             )
+
+
+def test_weights_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = memory_store(tmp_path, monkeypatch)
+    store.write("weights/a.pth", b"tensors")
+    folder, row = mirror.local_folder(f"{store.url}/weights"), variant(official="a.pth", other="b.pth")
+    assert find_weights(row, None, folder) == WeightsFile(folder / "a.pth", "official")
+    absent = str(find_weights(row, "other", folder))
+    assert f"found: {store.url}/weights/b.pth is not there" in absent
+    named = find_weights(row, f"{store.url}/weights/a.pth", tmp_path)
+    assert isinstance(named, WeightsFile) and named.source == "file"
+    assert sources.weights_digest(named) == hashlib.sha256(b"tensors").hexdigest()
+    absent = str(find_weights(row, f"{store.url}/weights/none.pth", tmp_path))
+    assert absent == f"the weights {store.url}/weights/none.pth are not there"
