@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli import judging_arguments
-from hrbench.cli.argument_types import Once, count, names, natural, numbers, port, seconds
+from hrbench.cli.argument_types import Once, count, gibibytes, names, natural, numbers, port, seconds
 from hrbench.cli.examples import EPILOG, EXAMPLES
 from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
@@ -170,6 +170,18 @@ def _run(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--in-process", action="store_true", help="run entries in this process, for debuggers; noted in the results"
+    )
+    command.add_argument(
+        "--executor",
+        metavar="E",
+        default="local",
+        help="where networks run: local, ray (joins RAY_ADDRESS, or starts a cluster here), or ray://HOST:PORT (local)",
+    )
+    command.add_argument(
+        "--worker-memory",
+        metavar="GIB",
+        type=gibibytes,
+        help="memory that each worker of a Ray cluster asks for",
     )
 
 

@@ -26,7 +26,7 @@ from hrbench.contracts.datasets import (
     Submits,
     TruthInSeveralFiles,
 )
-from hrbench.contracts.executors import Executor, Job, Outcome, PredictsShards
+from hrbench.contracts.executors import Executor, Job, MeasuresElsewhere, Outcome, PredictsShards
 from hrbench.contracts.metrics import (
     DescribesPredictions,
     DescribesQuality,
@@ -113,6 +113,7 @@ __all__ = [
     "JudgedByImage",
     "JudgesAtMost",
     "KeepsAtMost",
+    "MeasuresElsewhere",
     "MeasuresInProcesses",
     "Metric",
     "NamesLabels",

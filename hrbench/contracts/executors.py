@@ -120,3 +120,15 @@ class PredictsShards(Protocol):
         Raises JobFailed (`runner.execution`) if one of them fails for good; files of others that are done stay.
         """
         ...
+
+
+@runtime_checkable
+class MeasuresElsewhere(Protocol):
+    """An executor whose jobs that measure (`Job.quiet`) run on another machine."""
+
+    def machine(self) -> Mapping[str, Any]:
+        """What costs depend on of that machine, the same one throughout a run: see `runner.cost_keys.machine_here`.
+
+        Raises EntryError if there is none.
+        """
+        ...

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from hrbench.contracts import Executor, Job, Outcome, PredictsShards
-from hrbench.errors import EntryError, UnavailableError
+from hrbench.contracts import Executor, Job, MeasuresElsewhere, Outcome, PredictsShards
+from hrbench.errors import UnavailableError
 from hrbench.runner.cost_keys import may_use_gpu
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.executors.in_process import InProcessExecutor
 from hrbench.runner.executors.interpreter import Interpreter, this_interpreter
+from hrbench.runner.executors.job_failed import JobFailed
 from hrbench.runner.executors.local import LocalExecutor
 from hrbench.runner.executors.needed import modules_for
 from hrbench.runner.settings import Settings
@@ -22,18 +23,6 @@ from hrbench.runner.sharding import why_whole
 from hrbench.types import Entry, Event, Shard
 
 MODULES = ("hrbench.runner.jobs",)
-
-
-class JobFailed(EntryError):
-    """A job failed: it raised, or its process ended. The message is one line.
-
-    trace: the traceback, "" for an error that hrbench raised itself.
-    unavailable: whether it is no failure: this machine or the network cannot do what was asked for.
-    """
-
-    def __init__(self, message: str, trace: str = "", unavailable: bool = False) -> None:
-        super().__init__(message)
-        self.trace, self.unavailable = trace, unavailable
 
 
 @dataclass(slots=True)
@@ -50,9 +39,32 @@ class Processes:
     interpreter: Interpreter | None = None
 
     @classmethod
-    def open(cls, settings: Settings, folders: Sequence[str] = (), interpreter: Interpreter | None = None) -> Processes:
+    def open(
+        cls,
+        settings: Settings,
+        folders: Sequence[str] = (),
+        interpreter: Interpreter | None = None,
+        results: Path | None = None,
+    ) -> Processes:
+        """An executor as the settings say.
+
+        folders, interpreter: of `Processes`. The first folder is the suite's.
+        results: the run folder, which lies on this machine alone.
+
+        Raises UsageError if a cluster cannot be joined, or is not one that this run may use.
+        """
         if settings.in_process:
             return cls(InProcessExecutor(), settings, folders)
+        if settings.cluster is not None:
+            from hrbench.runner.executors.ray_executor import RayExecutor
+
+            executor = RayExecutor(settings, next(iter(folders), ""), [results] if results else [])
+            try:
+                executor.open()
+            except BaseException:
+                executor.close()
+                raise
+            return cls(executor, replace(settings, device="cpu"), folders)  # of jobs that stay on this machine
         executor = LocalExecutor(interpreter=interpreter)
         executor.warm()  # its process starts while the first entry is planned
         return cls(executor, settings, folders, interpreter)
@@ -97,6 +109,10 @@ class Processes:
             unavailable = outcome.error == UnavailableError.__name__
             raise JobFailed(outcome.failure, "" if outcome.foreseen else outcome.traceback, unavailable)
         return outcome.value, outcome
+
+    def machine(self) -> Mapping[str, Any] | None:
+        """The machine that measures costs, see `cost_keys.machine_here`; None for this one. Raises EntryError."""
+        return self.executor.machine() if isinstance(self.executor, MeasuresElsewhere) else None
 
     def predict_shards(
         self,

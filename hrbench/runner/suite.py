@@ -85,7 +85,7 @@ def opened_suite(
 def _opened(suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
     environment.limit_spin_waiting()
     refuse_addresses_offline(settings)
-    if settings.device != "auto":
+    if settings.device != "auto" and settings.cluster is None:
         device_of(settings)  # a device that does not exist is an error of the call, not of every entry
     with (
         interruptible(),
@@ -138,7 +138,8 @@ class _SuiteRun:
     @classmethod
     @contextmanager
     def open(cls, suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
-        processes = Processes.open(settings, [beside_of(suite)] if suite.path else [])
+        processes = Processes.open(settings, [beside_of(suite)] if suite.path else [], results=folder.path)
+        settings = processes.settings
         try:
             yield cls(suite, folder, settings, on_event, processes)
         finally:
@@ -345,6 +346,7 @@ class _SuiteRun:
 
     def with_costs(self, results: list[Result]) -> Iterator[Result]:
         """Each result with its costs: of each probe stored, shared with an entry of the same key, or measured now."""
+        self._settle_machine(results)
         known: dict[str, tuple[Measurement, ...]] = {}
         for result in results:
             for name, key in result.cost_keys.items():
@@ -354,6 +356,12 @@ class _SuiteRun:
                         known[key] = costs
         for result in results:
             yield result if self.settings.rescore else self._with_costs(result, known)
+
+    def _settle_machine(self, results: list[Result]) -> None:
+        """Finds out which machine of a cluster will measure costs, which decides what is known of them already."""
+        elsewhere = self.settings.cluster is not None and self.settings.machine is None
+        if elsewhere and not self.settings.rescore and any(result.entry.variant.use for result in results):
+            self.settings = replace(self.settings, machine=self.processes.machine())
 
     def _with_costs(self, result: Result, known: dict[str, tuple[Measurement, ...]]) -> Result:
         before = result.status
