@@ -46,6 +46,17 @@ def seconds(text: str) -> float:
     return value
 
 
+def gibibytes(text: str) -> int:
+    """Bytes of so many GiB."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1 << 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of GiB above 0")
+    return int(value * (1 << 30))
+
+
 def replicates(text: str) -> int:
     block, most = 2000, 50_000
     if not text.isascii() or not text.isdigit() or not block <= int(text) <= most or int(text) % block:

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli import judging_arguments
-from hrbench.cli.argument_types import Once, count, names, natural, numbers, port, seconds
+from hrbench.cli.argument_types import Once, count, gibibytes, names, natural, numbers, port, seconds
 from hrbench.cli.examples import EPILOG, EXAMPLES
 from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.core.remote import mirror
-from hrbench.core.remote.cache import parse_bytes
+from hrbench.core.remote.cache import bounded_to
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
 
@@ -170,6 +170,18 @@ def _run(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--in-process", action="store_true", help="run entries in this process, for debuggers; noted in the results"
+    )
+    command.add_argument(
+        "--executor",
+        metavar="E",
+        default="local",
+        help="where networks run: local, ray (joins RAY_ADDRESS, or starts a cluster here), or ray://HOST:PORT (local)",
+    )
+    command.add_argument(
+        "--worker-memory",
+        metavar="GIB",
+        type=gibibytes,
+        help="memory that each worker of a Ray cluster asks for",
     )
 
 
@@ -368,7 +380,6 @@ def _command(argv: Sequence[str] | None) -> int:
     except SystemExit:  # --help and --version have printed, the error of a wrong argument is printed
         flush()
         raise
-    if size := getattr(args, "cache_size", ""):
-        os.environ["HRBENCH_CACHE_SIZE"] = str(parse_bytes(size))  # for the processes of the command as well
     module = import_module(f"hrbench.cli.{MODULES.get(args.command, 'commands')}")
-    return getattr(module, args.command)(args, TolerantEcho() if args.command == "run" else echo)
+    with bounded_to(getattr(args, "cache_size", "")):
+        return getattr(module, args.command)(args, TolerantEcho() if args.command == "run" else echo)

@@ -67,8 +67,8 @@ def line(event: Event) -> str:
 
 
 def _before(event: Event) -> int:
-    """How much was there when a phase began: a download goes on with what an earlier one left."""
-    return event.done if event.text == "bytes" else 0
+    """How much was there when a phase began: a download goes on with what an earlier one left, as shards do."""
+    return event.done if event.text == "bytes" else event.before
 
 
 def tally(event: Event, seconds: float, first: int = 0) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 import threading
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hrbench.judge.sides import Side
     from hrbench.report.summary import FirstScreen
     from hrbench.report.write import Written
+    from hrbench.runner.settings import Settings
     from hrbench.store.run_folder import RunFolder
 
 MAX_NOTES = 12
@@ -43,7 +45,7 @@ def run(args: Namespace, echo: Echo) -> int:
     folder = run_folder(place)
     display = open_event_display(args, echo)
     try:
-        results = list(run_suite(suite, folder, settings_of(args), _ReportLoaded(display)))
+        results = list(run_suite(suite, folder, _with_executor(settings_of(args), args), _ReportLoaded(display)))
     finally:
         display.close()
     with run_pages(folder, place) as (stored, out):
@@ -55,6 +57,17 @@ def run(args: Namespace, echo: Echo) -> int:
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)
     return 3 if failed or nothing or (args.strict and lacking) else 0
+
+
+def _with_executor(settings: Settings, args: Namespace) -> Settings:
+    """The settings with the cluster that `--executor` names. Raises UsageError for what is none."""
+    from hrbench.runner.executors.ray_cluster import address_of
+
+    cluster = address_of(args.executor, os.environ)
+    if cluster is not None and (args.in_process or args.rescore):
+        what = "--in-process" if args.in_process else "--rescore"
+        raise UsageError(f"{what} runs on this machine alone: leave out --executor {args.executor}")
+    return replace(settings, cluster=cluster, worker_memory=args.worker_memory)
 
 
 def _told_of(first: FirstScreen, results: Sequence[Result]) -> FirstScreen:

@@ -26,7 +26,7 @@ from hrbench.contracts.datasets import (
     Submits,
     TruthInSeveralFiles,
 )
-from hrbench.contracts.executors import Executor, Job, Outcome
+from hrbench.contracts.executors import Executor, Job, MeasuresElsewhere, Outcome, PredictsShards
 from hrbench.contracts.metrics import (
     DescribesPredictions,
     DescribesQuality,
@@ -65,6 +65,7 @@ from hrbench.contracts.tasks import (
     HasNotes,
     OffersProtocols,
     Renders,
+    TalliesNotes,
     Task,
     TellsClasses,
     TellsInput,
@@ -112,6 +113,7 @@ __all__ = [
     "JudgedByImage",
     "JudgesAtMost",
     "KeepsAtMost",
+    "MeasuresElsewhere",
     "MeasuresInProcesses",
     "Metric",
     "NamesLabels",
@@ -121,12 +123,14 @@ __all__ = [
     "OffersProtocols",
     "Outcome",
     "OwnEngine",
+    "PredictsShards",
     "Renders",
     "Runtime",
     "SchemeT_co",
     "ShowsTruth",
     "Submits",
     "TakesScales",
+    "TalliesNotes",
     "Task",
     "TellsClasses",
     "TellsInput",

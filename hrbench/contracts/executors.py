@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from hrbench.types import Event, Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +86,49 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Ends running jobs and releases all resources."""
+        ...
+
+
+@runtime_checkable
+class PredictsShards(Protocol):
+    """An executor that predicts shards of an entry side by side, each written to a file."""
+
+    def usual_shards(self, request: Mapping[str, Any], /) -> int:
+        """How many shards an entry is cut into whose suite says `shards: auto`; at least 1.
+
+        request: of `runner.jobs.request`.
+        """
+        ...
+
+    def predict_shards(
+        self,
+        request: Mapping[str, Any],
+        shards: Sequence[Shard],
+        folder: Path,
+        on_event: Callable[[Event], object],
+        /,
+    ) -> None:
+        """Predicts all of these shards; the file of each is written whole into `folder` as soon as it is done.
+
+        request: JSON values, of which each worker makes a `runner.sharded.ShardNetwork`. Beside them it holds `path`
+            (`sys.path` of the worker: what lies beside the suite is found there), `log` (a file of this machine that
+            gets what workers print; "" for none) and `timeout` (seconds for all shards together, None for no limit).
+        shards: in order, without a common image.
+        on_event: called in one thread at a time, with progress in images of these shards ("predict", done, total) and
+            with notes.
+
+        Raises JobFailed (`runner.execution`) if one of them fails for good; files of others that are done stay.
+        """
+        ...
+
+
+@runtime_checkable
+class MeasuresElsewhere(Protocol):
+    """An executor whose jobs that measure (`Job.quiet`) run on another machine."""
+
+    def machine(self) -> Mapping[str, Any]:
+        """What costs depend on of that machine, the same one throughout a run: see `runner.cost_keys.machine_here`.
+
+        Raises EntryError if there is none.
+        """
         ...

@@ -48,6 +48,7 @@ from hrbench.contracts.tasks import (
     HasNotes,
     OffersProtocols,
     Renders,
+    TalliesNotes,
     Task,
     TellsClasses,
 )
@@ -77,6 +78,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ChoosesProtocol,
         ChecksOutput,
         HasNotes,
+        TalliesNotes,
         Renders,
         TellsClasses,
         ForwardsAhead,

@@ -28,8 +28,8 @@ class Task(Protocol):
     """Sample -> items -> raw outputs -> prediction: preprocess, predict, postprocess.
 
     Constructed as `use(variant, dataset, protocol)`; picklable. Optional capabilities: `OffersProtocols`,
-    `ChoosesProtocol`, `ChecksOutput`, `TellsInput`, `HasNotes`, `Renders`, `TellsClasses`, `ForwardsAhead`,
-    `FinishesBeside`.
+    `ChoosesProtocol`, `ChecksOutput`, `TellsInput`, `HasNotes`, `TalliesNotes`, `Renders`, `TellsClasses`,
+    `ForwardsAhead`, `FinishesBeside`.
     """
 
     Protocol: ClassVar[type]
@@ -103,6 +103,22 @@ class HasNotes(Protocol):
 
     def notes(self) -> Sequence[Remark]:
         """One for each."""
+        ...
+
+
+@runtime_checkable
+class TalliesNotes(Protocol):
+    """A task whose notes are of what it counted, so that those of an entry can be told from those of its shards.
+
+    Without it, notes that differ from shard to shard are all told.
+    """
+
+    def tally(self) -> Mapping[str, Any]:
+        """What it has counted by now: numbers, strings, arrays, lists and mappings of them, by name."""
+        ...
+
+    def add_tally(self, tally: Mapping[str, Any], /) -> None:
+        """Adds what another task of the same kind has counted, on other images that come after those counted by now."""
         ...
 
 

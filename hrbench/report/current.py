@@ -63,7 +63,7 @@ def first_screen_of(folder: Path, key: str) -> FirstScreen | None:
             return None
         if noted["files"] == _facts_below(folder, [folder / name for name in names]):
             return msgspec.convert(noted["first"], FirstScreen)
-    except (OSError, ValueError, KeyError, TypeError):  # msgspec's error is a ValueError
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # msgspec's error is a ValueError
         pass
     return None
 

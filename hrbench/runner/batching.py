@@ -5,7 +5,8 @@
     batcher.size                       # the best number of items for one call of `run`
 
 The size that is found depends on the machine. It changes only how sums are rounded: otherwise predictions of a batch
-of 1 and of 16 are the same.
+of 1 and of 16 are the same. A given size stays: into which parts items are cut that do not fit into memory depends on
+their number and shape alone, not on what came before, so that parts of a data set are predicted as the whole is.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Batcher:
         self.size = 1 if batch == "auto" else batch
         self._rate_at_half = self._rate = 0.0  # best rates at half this size and at this size, pixels per second
         self._passes = 0
+        self._too_many: dict[tuple[int, ...], int] = {}  # shape -> the smallest number of items that did not fit
         self._peak = process_memory.peak()
 
     def launch(self, items: Sequence[Item]) -> Callable[[], list[Any]]:
@@ -55,7 +57,8 @@ class Batcher:
 
         A batch that does not fit beside the one before it is run when it is waited for, by itself.
         """
-        if not isinstance(self.task, ForwardsAhead) or self.growing or len(items) > self.size:
+        at_once = len(items) <= min(self.size, self._most(items[0]))
+        if not isinstance(self.task, ForwardsAhead) or self.growing or not at_once:
             outputs = self.run(items)
             return lambda: outputs
         collect: Callable[[], list[Any]] | None = None
@@ -79,8 +82,12 @@ class Batcher:
     def run(self, items: Sequence[Item]) -> list[Any]:
         """One raw output for each item of equal shape. Raises EntryError if not even one fits into memory."""
         raws: list[Any] = []
+        most = self.size
         while len(raws) < len(items):
-            part = items[len(raws) : len(raws) + self.size]
+            part = items[len(raws) : len(raws) + min(most, self.size)]
+            if len(part) > self._most(part[0]):
+                most = len(part) // 2
+                continue
             started = time.perf_counter()
             try:
                 outputs = self.task.forward(self.net, part)
@@ -90,6 +97,7 @@ class Batcher:
                 outputs = None
             if outputs is None:  # outside of `except`, whose traceback keeps the memory in use
                 self._halve(part)
+                most = len(part) // 2
                 continue
             raws += outputs
             if self.growing and len(part) == self.size:
@@ -97,7 +105,12 @@ class Batcher:
                 self._compare(pixels / max(time.perf_counter() - started, 1e-9))
         return raws
 
+    def _most(self, item: Item) -> int:
+        """How many items of a shape may fit: fewer than ever did not."""
+        return self._too_many.get(item.image.shape, sys.maxsize) - 1
+
     def _halve(self, part: Sequence[Item]) -> None:
+        """Remembers that so many items do not fit. Raises EntryError for one."""
         _free()
         height, width = part[0].image.shape[:2]
         if len(part) == 1:
@@ -105,8 +118,12 @@ class Batcher:
                 f"memory ran out on one image of {width}x{height} ({part[0].sample}): choose a smaller input or "
                 "network, or another --device"
             )
-        self.size, self.growing = len(part) // 2, False
-        self.note(f"batch halved to {self.size}: {len(part)} images of {width}x{height} did not fit into memory")
+        half, before = len(part) // 2, min(self._too_many.values(), default=sys.maxsize)
+        self._too_many[part[0].image.shape] = len(part)
+        if self.growing:
+            self.size, self.growing = half, False
+        if len(part) < before:
+            self.note(f"batch halved to {half}: {len(part)} images of {width}x{height} did not fit into memory")
 
     def _compare(self, rate: float) -> None:
         """Records the rate of a full batch; then doubles the size, or settles for the best one."""

@@ -31,6 +31,7 @@ from hrbench.runner.precomputed import refuse_lone_file
 from hrbench.runner.prepare import Assembled
 from hrbench.runner.probes import options_of, probe_of, requested_probes
 from hrbench.runner.settings import Settings
+from hrbench.runner.sharding import foreseen_shards
 from hrbench.runner.shared_parts import SharedParts, protocol_key, row_key
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Entry, Missing, ModelRef, Reason, Result, Sample
@@ -146,6 +147,9 @@ class Checker:
         notes += (Reason(turned),) if turned else ()
         if refused := self._refused(entry, parts, samples):
             return EntryCheck(entry.name, outcome=FAILS, reasons=(*map(Reason, refused), *notes))
+        key = parts.prediction_key
+        place = None if self.folder is None or key is None else self.folder.shards(key)
+        notes += (Reason(cut),) if (cut := foreseen_shards(entry, len(samples), key, place)) else ()
         return EntryCheck(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], reasons=notes)
 
     def _read_inputs(self, entry: Entry, parts: Assembled) -> None:

@@ -57,7 +57,7 @@ def cost_keys(
     in_force: number of CPU threads that the network set for itself, None if it did not change it.
     digests: of the weights and data of the entry; computed if None.
     """
-    machine = _machine(settings, in_force, threads_set(entry))
+    machine = _machine(settings, in_force, threads_set(entry, settings))
     digests = digests or digests_for(entry, settings)
     found = {}
     for name, probe_settings in requested_probes(entry).items():
@@ -95,7 +95,8 @@ def valid_costs(
     digests = digests or digests_for(entry, settings, stored, generate=False)
     expected = cost_keys(entry, settings, digests=digests) if expected is None else expected
     threads = threads_of(stored.costs)
-    as_set = threads in (None, threads_set(entry))  # then the keys are the same, and need not be computed again
+    # where they are as they were set, the keys are the same and need not be computed again
+    as_set = threads in (None, threads_set(entry, settings))
     in_force = expected if as_set else cost_keys(entry, settings, threads, digests)
     if stored.cost_key is not None and stored.cost_key == format_1_key(entry, settings):
         return {name: key for name, key in expected.items() if probe_of(name).version == FORMAT_1.get(name)}
@@ -126,14 +127,15 @@ def format_1_key(entry: Entry, settings: Settings) -> str:
         return ""
     if latency and not isinstance(latency, Mapping):
         return ""
-    machine = _machine(settings, None, threads_set(entry))
+    machine = _machine(settings, None, threads_set(entry, settings))
     measured_with = {**machine, "version": COST_VERSION, "libraries": libraries(entry.variant.use)}
     return format_1_cost_key(entry, **measured_with)
 
 
-def threads_set(entry: Entry) -> int:
+def threads_set(entry: Entry, settings: Settings) -> int:
     """CPU threads that an entry is run with, unless its network sets others: those of its runtime, or the process's."""
-    return entry.runtime.threads or environment.threads()
+    elsewhere = None if settings.machine is None else settings.machine["cpu_threads"]
+    return entry.runtime.threads or elsewhere or environment.threads()
 
 
 def _machine(settings: Settings, in_force: int | None, expected: int) -> dict[str, Any]:
@@ -142,14 +144,25 @@ def _machine(settings: Settings, in_force: int | None, expected: int) -> dict[st
     in_force: threads that the network was measured with, None if that is not known.
     expected: those that were set.
     """
-    name, driver, threads = processor(), "", expected if in_force in (None, expected) else [expected, in_force]
+    found = machine_here(settings) if settings.machine is None else settings.machine
+    threads = expected if in_force in (None, expected) else [expected, in_force]
+    named = {name: found[name] for name in ("device", "driver", "torch")}
+    return {**named, "threads": None if found["gpu"] else threads}
+
+
+def machine_here(settings: Settings) -> dict[str, Any]:
+    """What costs depend on of this machine, JSON values: "device", "driver" and "torch" by name or version, "gpu",
+    whether the device is one, and "cpu_threads".
+    """
+    name, driver, gpu = processor(), "", False
     if may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
         import torch
 
         # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
-        name, threads = torch.cuda.get_device_name(device), None
+        name, gpu = torch.cuda.get_device_name(device), True
         driver = next((str(card["driver"]) for card in environment.gpus()), "")
-    return {"device": name, "driver": driver, "torch": installed_version("torch"), "threads": threads}
+    version = installed_version("torch")
+    return {"device": name, "driver": driver, "torch": version, "gpu": gpu, "cpu_threads": environment.threads()}
 
 
 def may_use_gpu(settings: Settings) -> bool:

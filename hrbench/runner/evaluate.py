@@ -6,32 +6,32 @@ torch is imported only when a network is needed: an entry that is stored already
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench.contracts import DataSet, FixedPrecision, HasCriteria, HasNotes, HasPersonBoxes, Metric, NotesInput
+from hrbench.contracts import DataSet, HasCriteria, HasNotes, HasPersonBoxes, Metric, NotesInput
 from hrbench.core import environment
 from hrbench.core.files import link
 from hrbench.core.limit import RULE, limited
 from hrbench.core.packages import unmet
-from hrbench.core.plugins import libraries, runtime_libraries
 from hrbench.core.remote import mirror
 from hrbench.core.streams import fan_out
 from hrbench.errors import in_words
 from hrbench.models.build import build
-from hrbench.models.runtimes.configured import Configured, in_force
+from hrbench.models.runtimes.configured import in_force
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.analysing import analysed
-from hrbench.runner.detection_limits import network_limit_notes
-from hrbench.runner.device import _device_name, device_of, runtime
+from hrbench.runner.device import device_of
 from hrbench.runner.gallery import render_images
 from hrbench.runner.orientation import orientation_note
-from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
+from hrbench.runner.prepare import Assembled, assemble
+from hrbench.runner.prepared_network import made_by, prepared_network
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
+from hrbench.runner.shard_merge import notes_of, read_all, read_records
 from hrbench.runner.stored_scores import main_first
 from hrbench.store.analyses import FILE, write_analyses
 from hrbench.store.integrity import digests_of
@@ -53,7 +53,7 @@ from hrbench.types import (
 )
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 __all__ = ["EventHandler", "Settings", "assemble", "build", "device_of", "evaluate", "in_words", "verify_stored"]
 
@@ -62,7 +62,12 @@ EventHandler = Callable[[Event], None]
 
 
 def evaluate(
-    parts: Assembled, settings: Settings, folder: Path, on_event: EventHandler, stored: Result | None = None
+    parts: Assembled,
+    settings: Settings,
+    folder: Path,
+    on_event: EventHandler,
+    stored: Result | None = None,
+    shards: Sequence[Path] = (),
 ) -> Result:
     """Predicts, or takes existing predictions; scores them and renders some images. Its files go to `folder`.
 
@@ -70,6 +75,7 @@ def evaluate(
     settings: device, workers, whether to verify.
     on_event: called with the progress.
     stored: a result whose predictions are scored again instead of running the network.
+    shards: files of shards that hold the predictions of all images; () to run the network here.
 
     Raises HrbenchError if it fails; predictions that are complete by then stay in `folder`.
     """
@@ -77,8 +83,8 @@ def evaluate(
         metric.read_target(parts.dataset.target)  # so that a fault in it is known before the network runs
     started = time.perf_counter()
     with in_force(parts.entry.runtime):
-        predicted = _predictions(parts, settings, folder, on_event, stored)
-    seconds = {"predict": time.perf_counter() - started}
+        predicted = _predictions(parts, settings, folder, on_event, stored, shards)
+    seconds = {"predict": time.perf_counter() - started + predicted.seconds}
     if stored is not None:
         seconds["predict"] = stored.seconds.get("predict", 0.0)
     return _scored_result(parts, settings, folder, on_event, predicted, seconds)
@@ -124,11 +130,18 @@ def _scored_result(
 
 
 def _predictions(
-    parts: Assembled, settings: Settings, folder: Path, on_event: EventHandler, stored: Result | None
+    parts: Assembled,
+    settings: Settings,
+    folder: Path,
+    on_event: EventHandler,
+    stored: Result | None,
+    shards: Sequence[Path],
 ) -> _Predicted:
-    """Predictions in `folder`: stored ones, those of a file, or the network's."""
+    """Predictions in `folder`: stored ones, those of a file, of shards, or the network's."""
     if stored is not None:
         return _kept(parts, stored, folder)
+    if shards:
+        return _merged(parts, shards, folder)
     return (_precomputed if parts.entry.predictions else _predicted)(parts, settings, folder, on_event)
 
 
@@ -151,11 +164,13 @@ class _Predicted:
     samples: all of the data set, whatever the limit.
     notes: on how the predictions were made.
     provenance: the network, weights and device, or the file.
+    seconds: that predicting took elsewhere.
     """
 
     samples: list[Sample]
     notes: list[Remark]
     provenance: Provenance
+    seconds: float = 0.0
 
 
 def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: EventHandler) -> _Predicted:
@@ -165,7 +180,7 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     samples = list(parts.dataset.samples(entry.protocol))
     mirror.present(sample.path for sample in limited(samples, entry.limit))
     turned = orientation_note(limited(samples, entry.limit))  # raises before the network is built
-    prepared = _network(parts, settings)
+    prepared = prepared_network(parts, settings)
     net, notes = prepared.net, prepared.notes
     predictions = pipeline.predict(
         parts.task,
@@ -179,9 +194,23 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     )
     _write(parts.metrics, predictions, folder)
     notes += parts.task.notes() if isinstance(parts.task, HasNotes) else []
-    notes += [f"runtime {entry.runtime.name}: {note}" for note in prepared.runtime.notes()]
+    notes += prepared.runtime_notes()
     notes += [turned] if turned else []
-    return _Predicted(samples, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
+    return _Predicted(samples, [warning, *notes] if warning else notes, made_by(parts, net, warning))
+
+
+def _merged(parts: Assembled, shards: Sequence[Path], folder: Path) -> _Predicted:
+    """Takes the predictions of shards, which hold those of every image."""
+    warning = _box_warning(parts)
+    samples = list(parts.dataset.samples(parts.entry.protocol))
+    used = limited(samples, parts.entry.limit)
+    turned = orientation_note(used)
+    found = read_records(shards, len(used))
+    _write(parts.metrics, read_all(found, used), folder)
+    records = [record for _, record in found]
+    notes = [*([warning] if warning else []), *notes_of(records, parts.task), *([turned] if turned else [])]
+    provenance = replace(records[0].provenance, not_comparable=warning)
+    return _Predicted(samples, notes, provenance, sum(record.seconds for record in records))
 
 
 def _precomputed(parts: Assembled, settings: Settings, folder: Path, on_event: EventHandler) -> _Predicted:
@@ -191,38 +220,6 @@ def _precomputed(parts: Assembled, settings: Settings, folder: Path, on_event: E
     samples = precomputed.samples(parts.entry, parts.dataset)
     note = f"the predictions come from a file ({file}); no network was run"
     return _Predicted(samples, [note], Provenance(predictions=FileRecord(file, str(parts.predictions_digest))))
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A network that is ready to be called.
-
-    net: what is called.
-    notes: sentences from loading it.
-    runtime: what prepared it, with further notes once it was called.
-    """
-
-    net: Any
-    notes: list[Remark]
-    runtime: Configured
-
-
-def _network(parts: Assembled, settings: Settings) -> _Prepared:
-    """The entry's network as the runtime prepares it, in the entry's dtype on its device."""
-    import torch
-
-    entry = parts.entry
-    net: nn.Module
-    net, notes = load_network(parts) if parts.network is None else (parts.network, [])
-    requested: torch.dtype = getattr(torch, entry.dtype)
-    dtype = net.precision if isinstance(net, FixedPrecision) else requested
-    if dtype != requested:
-        notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
-    notes += network_limit_notes(net, entry.protocol, parts.metrics)
-    example = torch.zeros(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
-    made = runtime(entry.runtime)
-    prepared = made.prepare(net, list(example) if entry.variant.task == "detection" else example)
-    return _Prepared(prepared, notes, made)
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], folder: Path) -> None:
@@ -327,16 +324,6 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
         note = verdict([score for score in result.scores if score.metric == metric.name], reference, metric)
         notes += [note] if note not in notes else []
     return replace(result, notes=tuple(notes))
-
-
-def _made_by(parts: Assembled, net: nn.Module, warning: str) -> Provenance:
-    """The part of the provenance that describes the network."""
-    return Provenance(
-        weights=weights_record(parts),
-        libraries=libraries(parts.entry.variant.use) | runtime_libraries(parts.entry.runtime.name),
-        device=_device_name(next(iter(net.parameters()), None)),
-        not_comparable=warning,
-    )
 
 
 def _criteria(metric: Metric) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hrbench.contracts import DescribesQuality, Metric, Renders, ShowsTruth, Task, TellsClasses
+from hrbench.core.remote import mirror
 from hrbench.errors import HrbenchError, MissingError, in_words
 from hrbench.runner.precomputed import prediction_file
 from hrbench.types import Drawing, Sample, State
@@ -76,6 +77,7 @@ def _render(
         step = max(1, len(samples) // count)
         kinds = _all_of([sample.id for sample in samples[::step]][:count], "typical")
     chosen = [by_id[key] for key in kinds]
+    mirror.present(sample.path for sample in chosen)  # the network may have run elsewhere
     rows = task.rows(prediction_file(metric, folder), chosen)
     truth = truth_of(dataset, chosen, notes)
     drawings = []

@@ -5,7 +5,7 @@ Each takes `emit`, which passes on events as dictionaries, and the values of a `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,21 @@ from typing import Any
 import msgspec
 
 from hrbench.core import environment
+from hrbench.core.limit import limited
 from hrbench.runner.check_network import check_network
 from hrbench.runner.costs import measure_cell
 from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import EventHandler, evaluate, verify_stored
+from hrbench.runner.orientation import orientation_note
 from hrbench.runner.pictures import render_judged
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.prepare import verify_weights_fit
 from hrbench.runner.settings import Settings
+from hrbench.runner.shard_progress import ShardProgress
+from hrbench.runner.sharded import ShardNetwork
 from hrbench.runner.side_by_side import Group, render_groups
 from hrbench.store.results import from_json, to_json
-from hrbench.types import Entry, Event, Measurement, Remark, Result
+from hrbench.types import Entry, Event, Measurement, Remark, Result, Shard
 
 Emit = Callable[[Mapping[str, Any]], object]
 
@@ -36,8 +40,8 @@ def request(entry: Entry, settings: Settings, **more: Any) -> dict[str, Any]:
 def accuracy(emit: Emit, **request: Any) -> dict[str, Any]:
     """Predicts or scores an entry, as its plan says. Its files go to the folder `request["folder"]`.
 
-    request: of `request`, with `folder`, `stored` (a result as JSON text, with its `folder`, or None) and `digests` (as
-    `prepare.assemble` takes them).
+    request: of `request`, with `folder`, `stored` (a result as JSON text, with its `folder`, or None), `digests` (as
+    `prepare.assemble` takes them), and `shards`: paths of the files that hold its predictions, [] to run the network.
     Returns {"result": a result as JSON text} or {"reuse": true} if what is stored still counts.
     """
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
@@ -48,14 +52,15 @@ def accuracy(emit: Emit, **request: Any) -> dict[str, Any]:
         raise plan.error
     if plan.accuracy == "reuse":
         return {"reuse": True}
-    result = _evaluated(plan, settings, Path(request["folder"]), _events(emit))
+    shards = [Path(path) for path in request["shards"]]
+    result = _evaluated(plan, settings, Path(request["folder"]), _events(emit), shards)
     return {"result": to_json(result).decode()}
 
 
-def _evaluated(plan: Plan, settings: Settings, folder: Path, on_event: EventHandler) -> Result:
+def _evaluated(plan: Plan, settings: Settings, folder: Path, on_event: EventHandler, shards: Sequence[Path]) -> Result:
     assert plan.parts is not None
     stored = plan.stored if plan.accuracy == "score" and _same_predictions(plan) else None
-    result = evaluate(plan.parts, settings, folder, on_event, stored)
+    result = evaluate(plan.parts, settings, folder, on_event, stored, shards)
     if settings.in_process:
         result = replace(result, provenance=replace(result.provenance, in_process=True))
     return result
@@ -65,6 +70,39 @@ def _same_predictions(plan: Plan) -> bool:
     """Whether the predictions to be scored are the stored ones, not those of a file that the entry names."""
     assert plan.parts is not None
     return plan.stored is not None and plan.stored.prediction_key == plan.parts.prediction_key
+
+
+def sharding(emit: Emit, **request: Any) -> dict[str, Any]:
+    """What has to be known before an entry is cut into shards; reads its ground truth, so that a fault in it is told.
+
+    request: of `request`, with `stored` and `digests` as for `accuracy`.
+    Returns {"images": how many the entry has, "prediction_key": their key}; the key is None if nothing is to be
+    predicted.
+    """
+    entry, settings = _entry(request), Settings.of_plain(request["settings"])
+    plan = plan_entry(entry, settings, _stored(request["stored"]), build_own=True, digests=request["digests"])
+    if plan.error is not None:
+        raise plan.error
+    parts = plan.parts
+    if plan.accuracy != "predict" or parts is None:
+        return {"images": 0, "prediction_key": None}
+    for metric in parts.metrics if not parts.server else ():
+        metric.read_target(parts.dataset.target)
+    samples = limited(list(parts.dataset.samples(entry.protocol)), entry.limit)
+    orientation_note(samples)  # raises for pictures whose orientation nobody knows
+    return {"images": len(samples), "prediction_key": parts.prediction_key}
+
+
+def shards(emit: Emit, **request: Any) -> dict[str, Any]:
+    """Predicts shards of an entry, one after the other, each to a file as soon as it is done.
+
+    request: as `ShardNetwork.load` takes it, with `shards` (JSON values of `Shard`) and `folder`.
+    Returns {"files": their names}.
+    """
+    wanted = msgspec.convert(request["shards"], list[Shard])
+    progress = ShardProgress(wanted, _events(emit))
+    network = ShardNetwork.load(request)
+    return {"files": [network.predict(one, Path(request["folder"]), progress.of(one)).name for one in wanted]}
 
 
 def fits(emit: Emit, **request: Any) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Measuring:
 
     def _noted_threads(self, result: Result) -> Result:
         """The result with a note if its network was timed with another number of threads than was set."""
-        found, expected = threads_of(result.costs), threads_set(result.entry)
+        found, expected = threads_of(result.costs), threads_set(result.entry, self.settings)
         said = f"the network sets {found} threads of {expected}: its latency was measured with them"
         if found in (None, expected) or said in result.notes:
             return result

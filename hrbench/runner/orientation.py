@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hrbench.core.remote import mirror
 from hrbench.errors import InputError
 from hrbench.formats.orientation import sentence, turned_files
 from hrbench.types import Sample
@@ -27,4 +28,5 @@ def orientation_sentence(samples: Sequence[Sample]) -> str:
     """How many of the samples' pictures have an EXIF orientation other than 1, and what that means; "" if none has."""
     if not samples:
         return ""
+    mirror.present(sample.path for sample in samples)
     return sentence(turned_files([sample.path for sample in samples]), len(samples), samples[0].orientation)

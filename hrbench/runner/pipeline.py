@@ -13,6 +13,7 @@ from hrbench.contracts import FinishesBeside, Network, Task
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.runner.batching import Batcher
 from hrbench.runner.page_locks import page_locks
+from hrbench.runner.shards import block_of
 from hrbench.runner.workers import Crew, Prepared, crew_of
 from hrbench.types import Item, Prediction, Sample
 
@@ -35,6 +36,11 @@ class _Image:
     items: list[Item]
     raws: dict[int, Any] = field(default_factory=dict)
 
+    @property
+    def done(self) -> bool:
+        """Whether the outputs of all its items have come."""
+        return len(self.raws) == len(self.items)
+
 
 def predict(
     task: Task,
@@ -49,8 +55,9 @@ def predict(
 ) -> Iterator[Prediction]:
     """A prediction for every sample, in the order given.
 
-    batch: items in one forward pass, or "auto" (`batching.Batcher`). Items of equal shape share a pass, even if items
-        of other shapes lie between them; which ones depends only on their order, never on timing.
+    batch: items in one forward pass, or "auto" (`batching.Batcher`). Items of equal shape of a block of images
+        (`shards.block_of`) share a pass, even if items of other shapes lie between them; which ones depends only on
+        their order within the block, never on timing or on other blocks.
     workers: as in `workers.crew_of`.
     device: in torch's words. A GPU has two batches at once, of a task that is `contracts.ForwardsAhead`: the next is
         sent before the outputs of the last are waited for, from page-locked memory.
@@ -66,7 +73,7 @@ def predict(
     count = 0
     with ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
         try:
-            for image in _Forwarding(Batcher(task, net, batch, note), in_flight).over(crew.prepared()):
+            for image in _Forwarding(Batcher(task, net, batch, note), in_flight, block_of(batch)).over(crew.prepared()):
                 finished: Future[Prediction] = Future()
                 finishing.append(finished)
                 finisher.submit(_finish, task, crew, image, finished)
@@ -90,44 +97,61 @@ Pending = list[tuple[_Image, int]]
 
 
 class _Forwarding:
-    """Runs items through the network by shape; yields images in order, each as soon as all its items are done."""
+    """Runs items through the network by shape; yields images in order, each as soon as all its items are done.
 
-    def __init__(self, batcher: Batcher, in_flight: int) -> None:
-        self.batcher, self.in_flight = batcher, in_flight
+    block: images after which nothing may wait for others to share a batch with; None for no end but that of all.
+    """
+
+    def __init__(self, batcher: Batcher, in_flight: int, block: int | None) -> None:
+        self.batcher, self.in_flight, self.block = batcher, in_flight, block
         self.sent: deque[tuple[Pending, Callable[[], list[Any]]]] = deque()
         self.images: deque[_Image] = deque()
+        self.of_block: deque[_Image] = deque()
+        """Images of the block under way from its first that is not done. What is forwarded when depends on these, and
+        not on images of earlier blocks, which may still be on the device."""
         self.pending: dict[tuple[int, ...], Pending] = {}  # by shape, the shape that waits longest first
 
     def over(self, source: Iterable[Prepared]) -> Iterator[_Image]:
-        for sample, items in source:
+        for number, (sample, items) in enumerate(source):
+            if self.block and number % self.block == 0:
+                yield from self._end_block()
             image = _Image(sample, items)
             self.images.append(image)
+            self.of_block.append(image)
             for position, item in enumerate(items):
                 same = self.pending.setdefault(item.image.shape, [])
                 same.append((image, position))
                 if len(same) >= self.batcher.size:
                     self._forward(item.image.shape)
+            yield from self._done()
             # Rare shapes must not delay, and so keep in memory, ever more images behind them.
-            while self._waiting() > _MAX_PENDING_BATCHES * self.batcher.size or len(self.images) > self._max_images():
+            while self._waiting() > _MAX_PENDING_BATCHES * self.batcher.size or len(self.of_block) > self._max_images():
                 self._forward(next(iter(self.pending)))
                 yield from self._done()
-            yield from self._done()
-        while self.pending:
-            self._forward(next(iter(self.pending)))
-            yield from self._done()
+        yield from self._end_block()
         while self.sent:
             self._collect()
             yield from self._done()
+
+    def _end_block(self) -> Iterator[_Image]:
+        """Sends to the network what waits for others of its shape."""
+        while self.pending:
+            self._forward(next(iter(self.pending)))
+            yield from self._done()
+        self.of_block.clear()
 
     def _waiting(self) -> int:
         return sum(map(len, self.pending.values())) if len(self.pending) > 1 else 0
 
     def _max_images(self) -> int:
         """How many images may be under way while any item waits for others of its shape."""
-        return max(_MAX_UNFINISHED, 2 * _MAX_PENDING_BATCHES * self.batcher.size) if self.pending else len(self.images)
+        most = max(_MAX_UNFINISHED, 2 * _MAX_PENDING_BATCHES * self.batcher.size)
+        return most if self.pending else len(self.of_block)
 
     def _done(self) -> Iterator[_Image]:
-        while self.images and len(self.images[0].raws) == len(self.images[0].items):
+        while self.of_block and self.of_block[0].done:
+            self.of_block.popleft()
+        while self.images and self.images[0].done:
             yield self.images.popleft()
 
     def _forward(self, shape: tuple[int, ...]) -> None:

@@ -25,6 +25,11 @@ class Settings:
     in_process: run entries in this process, for debuggers; recorded in every result made so.
     redo_unstable: measure stored costs that the machine disturbed again.
     images: how many images of each kind are rendered, as the suite says; no number depends on it.
+    machine: what costs depend on of the machine that measures them (`cost_keys.machine_here`), if it is another one;
+        None for this one.
+    cluster: the Ray cluster on whose nodes networks run, as `executors.ray_cluster.address_of` gives it; None to run
+        them on this machine.
+    worker_memory: bytes of memory that each worker there asks for; None for no request.
     """
 
     data: Path = Path("data")
@@ -37,6 +42,9 @@ class Settings:
     in_process: bool = False
     redo_unstable: bool = False
     images: int = IMAGES
+    machine: Mapping[str, Any] | None = None
+    cluster: str | None = None
+    worker_memory: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """JSON values, for another process; `of_plain` gives back equal settings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hrbench.contracts import Outcome
-from hrbench.core import environment, import_path, units
+from hrbench.core import environment, import_path
 from hrbench.core.checkout import commit_of
 from hrbench.core.remote import mirror, scrubbed
 from hrbench.errors import HrbenchError, InputError, LostLeaseError, UsageError, in_words
@@ -25,18 +25,19 @@ from hrbench.runner.data_access import absent_folder, dataset_of, fetch_images, 
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
-from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.measuring import Measuring
 from hrbench.runner.plan import Plan, foreseen, plan_entry, predicts
 from hrbench.runner.probes import measured_by
 from hrbench.runner.settings import Settings
+from hrbench.runner.sharding import Sharding, not_cut
 from hrbench.runner.shared_parts import SharedParts
 from hrbench.runner.shared_pictures import update_shared_pictures
+from hrbench.runner.taken_over import replaced, with_costs_of, witnessed
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Entry, Event, Measurement, Note, Provenance, Reason, Result, Suite, WeightsRecord
+from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Shard, Suite, WeightsRecord
 
 
 def run_suite(
@@ -58,6 +59,8 @@ def run_suite(
             running.ahead.stop()
         yield from running.with_costs(results)
         running.note_environment_of_jobs()
+        if not suite.partial and all(result.predicted or result.status == "costs_only" for result in results):
+            folder.remove_shards()  # of entries that the suite had when a former run was interrupted
 
 
 @contextmanager
@@ -88,7 +91,7 @@ def _opened(suite: Suite, folder: RunFolder, settings: Settings, on_event: Event
                 f"out: {folder.shown} needs the network, which offline forbids; name a folder of this disk"
             )
         folder.elsewhere.tell = lambda text: on_event(Event("note", suite.name, text=text))
-    if settings.device != "auto":
+    if settings.device != "auto" and settings.cluster is None:
         device_of(settings)  # a device that does not exist is an error of the call, not of every entry
     with (
         interruptible(),
@@ -141,7 +144,8 @@ class _SuiteRun:
     @classmethod
     @contextmanager
     def open(cls, suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
-        processes = Processes.open(settings, [beside_of(suite)] if suite.path else [])
+        processes = Processes.open(settings, [beside_of(suite)] if suite.path else [], results=folder.path)
+        settings = processes.settings
         try:
             yield cls(suite, folder, settings, on_event, processes)
         finally:
@@ -238,10 +242,17 @@ class _SuiteRun:
 
     def _evaluated(self, plan: Plan, stored: Result | None) -> Result:
         """Predicts or scores in a separate process; its files become the entry's folder."""
-        if predicts(plan) and plan.parts is not None:
+        if predicts(plan) and plan.parts is not None and not self.processes.elsewhere:
             fetch_images(plan.entry, plan.parts.dataset, self.settings.data)
         entry_folder = self.folder.begin(plan.entry.name)
-        returned, outcome = self._call("accuracy", plan, folder=str(entry_folder), stored=jobs.stored_json(plan.stored))
+        shards, outcomes = self._shards(plan)
+        returned, outcome = self._call(
+            "accuracy",
+            plan,
+            folder=str(entry_folder),
+            stored=jobs.stored_json(plan.stored),
+            shards=[str(path) for path in shards],
+        )
         if returned.get("reuse"):
             self.folder.discard(plan.entry.name)
             return self._reused(plan, "stored already")
@@ -250,9 +261,38 @@ class _SuiteRun:
         result = replace(
             result,
             provenance=replace(result.provenance, date=_now()),
-            notes=(*result.notes, *_replaced(stored, result), *witness.notes(outcome)),
+            notes=(*result.notes, *replaced(stored, result), *witnessed([*outcomes, outcome])),
         )
-        return self.folder.commit(entry_folder, _with_costs_of(result, stored))
+        committed = self.folder.commit(entry_folder, with_costs_of(result, stored))
+        if shards and result.prediction_key:
+            self.folder.remove_shards(result.prediction_key)
+        return committed
+
+    def _shards(self, plan: Plan) -> tuple[list[Path], list[Outcome]]:
+        """The files of an entry's shards, all of them predicted, and the outcomes of what predicted them here.
+
+        Without a file if the entry is predicted as a whole, or not at all.
+        """
+        entry = plan.entry
+        if not predicts(plan):
+            return [], []
+        if said := not_cut(entry):
+            self.on_event(Event("note", entry.name, text=said))
+        wanted = self.processes.shards_of(entry, jobs.request(entry, self.settings))
+        if not wanted:
+            return [], []
+        found, _ = self._call("sharding", plan, stored=jobs.stored_json(plan.stored))
+        key, outcomes = found["prediction_key"], []
+        if key is None or not found["images"]:
+            return [], []
+
+        def predict(shards: Sequence[Shard], place: Path, on_event: EventHandler) -> None:
+            request = self._request(plan, prediction_key=key)
+            self._tell_loading(True)
+            outcomes.extend(self.processes.predict_shards(request, shards, place, on_event, entry, self._log(entry)))
+
+        sharding = Sharding(self.folder.shards(key), entry, key, predict, self.on_event)
+        return sharding.paths(found["images"], wanted), outcomes
 
     def _empty(self, plan: Plan, stored: Result | None) -> Result:
         """A result without accuracy, with the reasons; a stored accuracy of the entry is superseded, not lost.
@@ -291,12 +331,12 @@ class _SuiteRun:
             message = reason.what.replace(str(entry_folder), kept_in)  # paths in the message as they will be
             kept = Reason(f"{message}; the predictions are kept in {kept_in}", reason.remedy)
             result = replace(result, reasons=(kept,), prediction_key=parts.prediction_key)
-            return self.folder.commit(entry_folder, _with_costs_of(result, stored))
+            return self.folder.commit(entry_folder, with_costs_of(result, stored))
         return self._without_accuracy(result, stored)
 
     def _without_accuracy(self, result: Result, stored: Result | None) -> Result:
         """Stores a result without accuracy: replaces another such one, or supersedes a measured one."""
-        result = _with_costs_of(result, stored)
+        result = with_costs_of(result, stored)
         entry_folder = self.folder.begun(result.name)
         if stored is None or stored.prediction_key:
             return self.folder.commit(entry_folder or self.folder.begin(result.name), result)
@@ -314,6 +354,7 @@ class _SuiteRun:
 
     def with_costs(self, results: list[Result]) -> Iterator[Result]:
         """Each result with its costs: of each probe stored, shared with an entry of the same key, or measured now."""
+        self._settle_machine(results)
         known: dict[str, tuple[Measurement, ...]] = {}
         for result in results:
             for name, key in result.cost_keys.items():
@@ -323,6 +364,12 @@ class _SuiteRun:
                         known[key] = costs
         for result in results:
             yield result if self.settings.rescore else self._with_costs(result, known)
+
+    def _settle_machine(self, results: list[Result]) -> None:
+        """Finds out which machine of a cluster will measure costs, which decides what is known of them already."""
+        elsewhere = self.settings.cluster is not None and self.settings.machine is None
+        if elsewhere and not self.settings.rescore and any(result.entry.variant.use for result in results):
+            self.settings = replace(self.settings, machine=self.processes.machine())
 
     def _with_costs(self, result: Result, known: dict[str, tuple[Measurement, ...]]) -> Result:
         before = result.status
@@ -356,27 +403,37 @@ class _SuiteRun:
 
     def _call(self, function: str, plan: Plan, **more: Any) -> tuple[dict[str, Any], Outcome]:
         """Calls a function of `jobs` in a separate process. Raises JobFailed if it or its process fails."""
-        entry, parts = plan.entry, plan.parts
+        entry = plan.entry
         self.shared.forget()  # a job may take hours, in which files change
-        digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
-        request = jobs.request(entry, self.settings, digests=digests, **more)
-        entry_folder = self.folder.begun(entry.name)
-        if entry_folder is None:
-            entry_folder = self.folder.entry(entry.name)
-            entry_folder = entry_folder if entry_folder.is_dir() else self.folder.begin(entry.name)
-        network = bool(entry.variant.use) and function != "verify" and plan.accuracy != "score"
+        without = function == "verify" or plan.accuracy == "score" or bool(more.get("shards"))
+        without = without or (function == "sharding" and plan.accuracy != "decide")
+        network = bool(entry.variant.use) and not without
         self._tell_loading(network)
         if self.ahead is not None and function == "accuracy" and not self.settings.in_process:
             self.ahead.begin()
         return self.processes.call(
             function,
-            request,
+            self._request(plan, **more),
             self.on_event,
             entry,
-            entry_folder / LOG,
+            self._log(entry),
             quiet=function == "cost",
             network=network,
         )
+
+    def _request(self, plan: Plan, **more: Any) -> dict[str, Any]:
+        """What a function of `jobs` is asked, with the digests that are known."""
+        parts = plan.parts
+        digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
+        return jobs.request(plan.entry, self.settings, digests=digests, **more)
+
+    def _log(self, entry: Entry) -> Path:
+        """The file for what an entry's processes print, in its new folder, or else in its stored one."""
+        entry_folder = self.folder.begun(entry.name)
+        if entry_folder is None:
+            entry_folder = self.folder.entry(entry.name)
+            entry_folder = entry_folder if entry_folder.is_dir() else self.folder.begin(entry.name)
+        return entry_folder / LOG
 
     def note_environment_of_jobs(self) -> None:
         """The same if anything was measured: a run that only finds what is stored is no new measurement."""
@@ -390,30 +447,6 @@ class _SuiteRun:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _replaced(stored: Result | None, result: Result) -> list[Note]:
-    """A note if a result takes the place of one that was measured with other weights."""
-    old, new = None if stored is None else stored.provenance.weights, result.provenance.weights
-    if stored is None or not stored.scores or old is None or new is None or old.sha256 in (None, new.sha256):
-        return []
-    score = stored.scores[0]
-    value = "" if score.value is None else f", {score.quantity.label} {units.show(score.value, score.quantity.unit)}"
-    what = f"the result takes the place of one with other weights ({old.file or old.source}, {old.sha256[:8]}{value})"
-    return [Note("other_weights", what, effect="a difference from former numbers is that of the weights, too")]
-
-
-def _with_costs_of(result: Result, stored: Result | None) -> Result:
-    """A new result with the stored costs; their keys decide whether they are still valid."""
-    if stored is None:
-        return result
-    return replace(
-        result,
-        costs=stored.costs,
-        cost_key=stored.cost_key,
-        cost_keys=stored.cost_keys,
-        costs_reason=stored.costs_reason,
-    )
 
 
 def _trace(error: Exception | None) -> str:

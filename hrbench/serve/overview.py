@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -23,10 +24,10 @@ from hrbench.errors import HrbenchError
 from hrbench.judge import baseline
 from hrbench.serve.places import Roots, RunPlace
 from hrbench.serve.rows import EntryRow, RunRow
-from hrbench.store.former_words import in_present_words
+from hrbench.store.former_words import with_present_label
 from hrbench.store.results import checked
 from hrbench.store.run_folder import RunFolder, RunRecord
-from hrbench.types import Measurement, Quantity
+from hrbench.types import Quantity
 
 HEADS = ("run.json", "environment.json", "baseline.json")
 REMEMBERED = 1_000_000
@@ -50,7 +51,9 @@ class _EntryInShort(msgspec.Struct):
 
 
 class _ScoreInShort(msgspec.Struct):
-    quantity: Quantity
+    """What it is is the same text in most results, and read once."""
+
+    quantity: msgspec.Raw
     value: float | None = None
     metric: str = ""
 
@@ -75,6 +78,7 @@ class _StoredInShort(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_StoredInShort).decode
+_decode_quantity = msgspec.json.Decoder(Quantity).decode
 _decode_environment = msgspec.json.Decoder(_Dated).decode
 
 
@@ -113,6 +117,7 @@ class Overview:
 
     def _read(self, place: RunPlace, stamps: Mapping[str, Stamp]) -> RunRow:
         damaged = [f"{place.name}/{file} is no regular file" for file, one in stamps.items() if one == ODD]
+        damaged += _unreadable(place.path / "entries")
         stored = {}
         for file, stamp in stamps.items():
             if file not in HEADS and stamp != ODD:
@@ -171,31 +176,51 @@ def _results(folder: Path) -> Iterator[str]:
         yield f"entries/{one.name}" if one.is_symlink() else f"entries/{one.name}/result.json"
 
 
+def _unreadable(folder: Path) -> list[str]:
+    """Why a folder cannot be listed, in a sentence, if it cannot."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        return [f"{folder.name} cannot be read: {error.strerror}"]
+    return []
+
+
 def _entry(path: Path) -> EntryRow:
     """A stored result in short, or what is wrong with its file."""
     name = path.parent.name
     try:
         result = _decode(checked(path.read_bytes(), path)).result
+        first = {one.metric: one for one in reversed(result.scores)}
+        scores = tuple((one.metric, _quantity(one.metric, bytes(one.quantity)), one.value) for one in first.values())
+        protocol = _digest_of(bytes(result.entry.protocol))
     except OSError as error:
         return EntryRow(name, "damaged", f"{name}/{path.name} cannot be read: {error.strerror}")
     except HrbenchError as error:
         return EntryRow(name, "damaged", told(error, path.parents[2]))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         return EntryRow(name, "damaged", f"{name}/{path.name} is not a result of hrbench ({error})")
     dataset, variant = result.entry.dataset, result.entry.variant
-    scores = (in_present_words(Measurement(one.quantity, one.value, one.metric)) for one in reversed(result.scores))
-    first = {one.metric: one for one in scores}
     return EntryRow(
         name,
         result.status,
         result.reason,
         variant.title or variant.name,
         "" if dataset is None else dataset.title or dataset.name,
-        tuple((one.metric, one.quantity, one.value) for one in reversed(first.values())),
+        scores[::-1],
         result.limited,
-        digest(msgspec.json.decode(result.entry.protocol)),
+        protocol,
         result.provenance.date,
     )
+
+
+@lru_cache(4096)
+def _quantity(metric: str, encoded: bytes) -> Quantity:
+    return with_present_label(metric, _decode_quantity(encoded))
+
+
+@lru_cache(4096)
+def _digest_of(protocol: bytes) -> str:
+    return digest(msgspec.json.decode(protocol))
 
 
 def told(error: HrbenchError, folder: Path) -> str:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from hrbench.errors import HrbenchError, MissingError, in_words
+from hrbench.errors import HrbenchError, InputError, MissingError, in_words
 from hrbench.report.figure_set import FOLDER as FIGURES
 from hrbench.report.gallery import BESIDE
 from hrbench.serve import pages
@@ -57,13 +57,19 @@ class Site:
 
 
 def site(runs: Path, baselines: Path, work: Path, on_problem: Callable[[str], object]) -> Site:
-    """The site over a folder of runs and a folder of baselines. Raises MissingError unless either is there.
+    """The site over a folder of runs and a folder of baselines, which may be missing.
+
+    Raises MissingError if there is no folder of runs, InputError if it cannot be listed.
 
     work: an empty folder that nobody else writes to.
     """
     roots = Roots(runs, baselines)
     if not runs.is_dir():
         raise MissingError(f"there is no folder {runs}; `hrbench run SUITE` makes run folders below runs/")
+    try:
+        next(runs.iterdir(), None)
+    except OSError as error:
+        raise InputError(f"{runs} cannot be read: {error.strerror}") from None
     return Site(roots, work, on_problem, Overview(roots), Reports(work / "reports"), Comparisons(),
                 histories(roots, work))  # fmt: skip
 

@@ -24,12 +24,7 @@ def with_present_words(result: Result) -> Result:
     """The result with labels and descriptions as this version has them; itself where nothing is older."""
     if not any(_is_older(one) for one in result.scores):
         return result
-    return replace(result, scores=tuple(map(in_present_words, result.scores)))
-
-
-def in_present_words(one: Measurement) -> Measurement:
-    """The same of one score."""
-    return _reworded(one) if _is_older(one) else one
+    return replace(result, scores=tuple(_reworded(one) if _is_older(one) else one for one in result.scores))
 
 
 def with_present_label(metric: str, quantity: Quantity) -> Quantity:

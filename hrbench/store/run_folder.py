@@ -3,6 +3,7 @@
     runs/pose/
       suite.yaml run.json environment.json report.html report.md report.csv report.tex
       entries/<entry>/result.json predictions.json|predictions.npy states.npz drawings/*.webp
+      shards/<key>/<first>-<last>.shard     predictions of a part of an entry's images, until its result is there
       pictures/index.json */*.webp     of the same images for several networks
       superseded/<entry>.<n>/...      results that a changed suite, weights or data replaced
 
@@ -20,7 +21,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,6 +154,8 @@ class RunFolder:
                 shutil.rmtree(folder, ignore_errors=True)
         for name in _LOCKED:
             remove_unfinished_files(self.path, name)
+        for folder in (self.path / "shards").glob("*"):
+            remove_unfinished_files(folder)
         for folder in entries.iterdir():
             if folder.is_dir() and not folder.is_symlink():
                 remove_unfinished_files(folder)
@@ -267,6 +270,18 @@ class RunFolder:
             write_whole(entry_folder / "result.json", lambda stream: stream.write(to_json(result)))
             self._publish(result.name)
         return result
+
+    def shards(self, prediction_key: str) -> Path:
+        """The folder of shards with these predictions; it stays when a run is interrupted."""
+        return self.path / "shards" / prediction_key[:16]
+
+    def remove_shards(self, prediction_key: str = "") -> None:
+        """Removes the shards of these predictions; without a key those of all."""
+        for folder in [self.shards(prediction_key)] if prediction_key else (self.path / "shards").glob("*"):
+            if not folder.is_symlink():
+                shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # others are in it, or there is none
+            (self.path / "shards").rmdir()
 
     def supersede(self, name: str) -> None:
         """Moves an entry's stored folder, if any, to superseded/<name>.<n>."""

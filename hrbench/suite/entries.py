@@ -238,5 +238,5 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         runtime=run_by,
         predictions="" if predictions is None else context.path(predictions),
         where=node.where,
-        **{key: plain[key] for key in ("batch", "seed", "dtype", "resamples", "timeout") if key in plain},
+        **{key: plain[key] for key in ("batch", "seed", "dtype", "resamples", "timeout", "shards") if key in plain},
     )

@@ -181,6 +181,15 @@ class Common(Strict):
         description="Seconds that the accuracy of an entry, or one cell of its costs, may take; then it is stopped and "
         "fails. No limit by default.",
     )
+    shards: (
+        Annotated[Annotated[Positive, Tag(ONE)] | Annotated[Literal["auto"], Tag(NAME)], Discriminator(_one_or_name)]
+        | None
+    ) = Field(
+        None,
+        description="Into how many parts the images of an entry are cut, each predicted and stored by itself, so that "
+        'an interrupted run goes on with those that are missing; "auto" by default: 1 on one machine, several for each '
+        "device on many. No number depends on it.",
+    )
 
 
 class Defaults(Common):

@@ -5,7 +5,7 @@ torch is used through the tensors that are handed in, and imported only where a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,7 @@ class OutputMonitor:
 
     unit: what one output is of, in the plural ("images").
     tied_message: what it means that all numbers of an output are equal; {} stands for the number of such outputs.
+    counted: outputs in all, and tied ones, that other monitors have seen (`add_tally`).
     """
 
     unit: str
@@ -67,6 +68,7 @@ class OutputMonitor:
     whole: str = ""
     first: np.ndarray | None = None
     varied: bool = False
+    counted: tuple[int, int] = (0, 0)
 
     def note_dtype(self, output: Tensor) -> None:
         """Notes the type of an output of whole numbers."""
@@ -103,17 +105,33 @@ class OutputMonitor:
         if tied:
             self.tied.add(key)
 
+    def tally(self) -> dict[str, Any]:
+        """What was seen, for `add_tally` of another monitor."""
+        seen, tied = self.counted[0] + len(self.seen), self.counted[1] + len(self.tied)
+        return {"seen": seen, "tied": tied, "whole": self.whole, "first": self.first, "varied": self.varied}
+
+    def add_tally(self, tally: Mapping[str, Any]) -> None:
+        """Adds what another monitor has seen, of other outputs."""
+        seen, tied = self.counted
+        self.counted = seen + tally["seen"], tied + tally["tied"]
+        self.whole = tally["whole"] or self.whole
+        first = tally["first"]
+        differs = self.first is not None and first is not None and not np.array_equal(first, self.first)
+        self.varied = self.varied or tally["varied"] or differs
+        self.first = first if self.first is None else self.first
+
     def notes(self) -> list[Note]:
         """Notes to print with a score, once all images are finished."""
         said = []
         if self.whole:
             what = f"the network returned whole numbers ({self.whole})"
             said.append(Note("whole_numbers", what, effect="many of them may be equal"))
-        if self.tied:
-            counted = f"{len(self.tied)} of {len(self.seen)} {self.unit}"
+        seen, tied = self.counted[0] + len(self.seen), self.counted[1] + len(self.tied)
+        if tied:
+            counted = f"{tied} of {seen} {self.unit}"
             what = self.tied_message.format(counted)
             said.append(Note("tied_outputs", what, effect="are the weights the right ones?"))
-        elif self.first is not None and len(self.seen) > 1 and not self.varied:
-            what = f"the network returned the same numbers for all {len(self.seen)} {self.unit}"
+        elif self.first is not None and seen > 1 and not self.varied:
+            what = f"the network returned the same numbers for all {seen} {self.unit}"
             said.append(Note("same_outputs", what, effect="are the weights the right ones?"))
         return said

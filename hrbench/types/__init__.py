@@ -28,6 +28,7 @@ from hrbench.types.results import (
     WeightsRecord,
 )
 from hrbench.types.samples import ClassScheme, Item, KeypointScheme, Person, Prediction, PredictionForm, Sample
+from hrbench.types.shards import Shard
 from hrbench.types.states import ByImage, State
 from hrbench.types.suites import IMAGES, DatasetRow, Entry, Known, Suite
 
@@ -74,6 +75,7 @@ __all__ = [
     "Rule",
     "RuntimeSettings",
     "Sample",
+    "Shard",
     "State",
     "Status",
     "Suite",

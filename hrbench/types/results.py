@@ -182,6 +182,7 @@ class Event:
         summary), "failed".
     entry: its name.
     phase: "predict", "score", "latency", "draw", ...
+    before: how much of `done` had been there before the phase began.
     """
 
     kind: Literal["entry", "progress", "cost", "note", "result", "failed"]
@@ -190,3 +191,4 @@ class Event:
     text: str = ""
     done: int = 0
     total: int = 0
+    before: int = 0

@@ -68,6 +68,8 @@ class Entry:
     predictions: absolute path of a file (a folder, if the format is one) of precomputed predictions, which are
         evaluated instead of running a network; "" to run the network.
     where: "file:line" in the suite, for messages.
+    shards: into how many parts its images are cut that are predicted, stored and resumed one by one; "auto": one on
+        this machine, and as many as keep all devices busy on several. No number depends on it, and no key.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Entry:
     timeout: float | None = None
     predictions: str = ""
     where: str = ""
+    shards: int | Literal["auto"] = "auto"
 
 
 IMAGES = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,7 @@ def s3(server: LocalS3, bench: Bench, tmp_path: Path, monkeypatch: pytest.Monkey
     server.fill("bucket", bench.data, f"{tmp_path.name}/data")
     server.fill("bucket", weights, f"{tmp_path.name}/weights")
     server.forget()
+    monkeypatch.delenv("HRBENCH_CACHE_SIZE", raising=False)
     for name, value in {**server.environment, "HRBENCH_CACHE": str(tmp_path / "cache")}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(mirror, "_MIRRORS", {})
@@ -195,6 +197,9 @@ def test_a_cache_that_is_too_small_says_so(s3: LocalS3, bench: Bench, capsys: py
     given = arguments(bench, bench.suite(SUITE), "--in-process", "--cache-size", "10KB")
     assert main(given) == 3
     assert "set a larger --cache-size or HRBENCH_CACHE_SIZE" in capsys.readouterr().out
+    assert "HRBENCH_CACHE_SIZE" not in os.environ
+    assert main([*given[:-1], "much"]) == 2
+    assert "'much' is no size" in capsys.readouterr().err
 
 
 def test_offline_uses_no_store(s3: LocalS3, bench: Bench, capsys: pytest.CaptureFixture[str]):

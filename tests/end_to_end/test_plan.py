@@ -16,7 +16,7 @@ from hrbench.metrics.coco.keypoints import CocoKeypointAP
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("no network should run"))
+    monkeypatch.setattr("hrbench.runner.evaluate.prepared_network", lambda *_: pytest.fail("no network should run"))
 
 
 def result(folder: Path, name: str = "one"):
@@ -33,7 +33,7 @@ def checked(bench, suite: Path, capsys) -> str:
 def test_a_new_metric_version_scores_again_and_runs_no_network(bench, tiny_suite, monkeypatch, capsys):
     assert main(bench.arguments(tiny_suite, "--set", "cost.latency=false")) == 0
     before = result(bench.folder / "run")
-    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("no network should run"))
+    monkeypatch.setattr("hrbench.runner.evaluate.prepared_network", lambda *_: pytest.fail("no network should run"))
     monkeypatch.setattr(CocoKeypointAP, "version", CocoKeypointAP.version + 1)
     assert "score" in checked(bench, tiny_suite, capsys)
     assert main(bench.arguments(tiny_suite, "--set", "cost.latency=false")) == 0
@@ -47,7 +47,7 @@ def test_a_new_metric_version_scores_again_and_runs_no_network(bench, tiny_suite
 
 def test_another_bootstrap_scores_again(bench, tiny_suite, monkeypatch):
     assert main(bench.arguments(tiny_suite)) == 0
-    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("no network should run"))
+    monkeypatch.setattr("hrbench.runner.evaluate.prepared_network", lambda *_: pytest.fail("no network should run"))
     assert main(bench.arguments(tiny_suite, "--set", "resamples=0")) == 0
     assert all(score.interval is None for score in result(bench.folder / "run").scores)
 
@@ -55,7 +55,7 @@ def test_another_bootstrap_scores_again(bench, tiny_suite, monkeypatch):
 def test_rescore_scores_what_is_stored_and_measures_nothing(bench, tiny_suite, monkeypatch, capsys):
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
     before = result(bench.folder / "run")
-    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("no network should run"))
+    monkeypatch.setattr("hrbench.runner.evaluate.prepared_network", lambda *_: pytest.fail("no network should run"))
     monkeypatch.setattr("hrbench.runner.jobs.measure_cell", lambda *_: pytest.fail("no cost should be measured"))
     capsys.readouterr()
     assert main(bench.arguments(tiny_suite, "--rescore")) == 0
@@ -72,7 +72,7 @@ def test_rescore_leaves_what_is_of_another_protocol(bench, tiny_suite, no_networ
     monkeypatch.undo()
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
     before = result(bench.folder / "run")
-    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("no network should run"))
+    monkeypatch.setattr("hrbench.runner.evaluate.prepared_network", lambda *_: pytest.fail("no network should run"))
     assert main(bench.arguments(tiny_suite, "--only", "one", "--rescore", "--set", "protocol.flip=false")) == 0
     after = result(bench.folder / "run")
     assert after.scores == before.scores and after.prediction_key == before.prediction_key

@@ -324,7 +324,9 @@ def test_a_fault_of_the_ground_truth_is_known_before_the_network_runs(bench, tin
     places = ["--data", str(bench.data), "--weights", str(bench.folder)]
     assert main(["check", str(tiny_suite), *places]) == 3
     assert "would fail" in capsys.readouterr().out
-    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("the network should not be built"))
+    monkeypatch.setattr(
+        "hrbench.runner.evaluate.prepared_network", lambda *_: pytest.fail("the network should not be built")
+    )
     assert main(bench.arguments(tiny_suite, "--set", "cost.latency=false")) == 3
     assert "id 0" in hrbench.load(bench.folder / "run")[0].reason
 
@@ -341,7 +343,9 @@ def test_predictions_that_could_not_be_judged_are_kept(bench, tiny_suite, monkey
     assert one.reason.startswith("LookupError: no such number; the predictions are kept in ")
     assert len(json.loads((bench.folder / "run" / "entries" / "one" / "predictions.json").read_text())) == 16
     monkeypatch.undo()
-    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("they are scored, not made again"))
+    monkeypatch.setattr(
+        "hrbench.runner.evaluate.prepared_network", lambda *_: pytest.fail("they are scored, not made again")
+    )
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
     (one,) = hrbench.load(bench.folder / "run")
     assert one.status == "done" and len(one.scores) == 10

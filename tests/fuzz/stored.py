@@ -14,6 +14,8 @@ import numpy as np
 
 from hrbench.core.digests import canonical
 from hrbench.judge import baseline
+from hrbench.runner.shard_files import ShardRecord, read_predictions, read_record, write_shard
+from hrbench.runner.shards import shard_of
 from hrbench.store.analyses import fault_of, read_analyses, write_analyses
 from hrbench.store.elsewhere.records import Commit, FolderRecord, Holder, StoredFile, decode, encode, moment
 from hrbench.store.results import to_json
@@ -27,7 +29,7 @@ from hrbench.store.side_by_side import (
     write_side_by_side,
 )
 from hrbench.store.states import read_state
-from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisTable, Result
+from hrbench.types import Analysis, AnalysisCurves, AnalysisMatrix, AnalysisTable, Prediction, Result
 from tests.fuzz import damage
 from tests.fuzz.case import Case, NonsenseError, as_json, unchanged
 
@@ -195,6 +197,19 @@ def _read_elsewhere(folder: Path) -> dict[str, Any]:
     return {"folders": [*commit.folders], "files": [*record.files]}
 
 
+def _cut(folder: Path) -> None:
+    """A shard's file, of rows and of a class map."""
+    shard = shard_of(0, 2, 1, "key")
+    rows = [{"image_id": 0, "score": 0.5, "keypoints": [1.0, 2.0, 0.25]}]
+    values = [Prediction(0, rows), Prediction("b", np.arange(6, dtype=np.uint8).reshape(2, 3))]
+    write_shard(folder / "0-2.shard", shard, values, lambda: ShardRecord(shard, tally={"first": np.ones(2)}))
+
+
+def _read_cut(folder: Path) -> str:
+    record = read_record(folder / "0-2.shard")
+    return repr((record, [(one.sample, one.value) for one in read_predictions(folder / "0-2.shard")]))
+
+
 CASES = [
     Case("run folder elsewhere", _elsewhere, {"*.json": _signed}, _read_elsewhere),
     Case("run folder", _new,
@@ -207,6 +222,7 @@ CASES = [
           "baselines/v1/run.json": as_json},
          _read_baseline, _held),
     Case("error analyses", _analysed, {"analysis.npz": damage.zip_mutant}, _analyses, share=2),
+    Case("shards", _cut, {"0-2.shard": damage.mutant}, _read_cut, unchanged),
     Case("pictures side by side", _shared, {"pictures/index.json": as_json}, _shown),
     Case("states", _alone, {"states.npz": damage.zip_mutant}, _state, share=2),
 ]  # fmt: skip

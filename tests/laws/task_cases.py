@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,8 @@ class Case:
     """What the laws are tried on.
 
     shape: of every item's image, None where it follows the photograph's. alike: raises where the raw outputs of an
-    item alone and in a batch are not the same but for rounding. nothing: whether an image may have no items.
+    item alone and in a batch are not the same but for rounding. nothing: whether an image may have no items. unused:
+    the task pickled, before it has counted anything.
     """
 
     task: Any
@@ -39,13 +41,15 @@ class Case:
     shape: tuple[int, ...] | None = None
     alike: Callable[[Any, Any], None] = _all_close
     nothing: bool = False
+    unused: bytes = b""
 
 
 def case_of(name: str, folder: Path) -> Case:
     """The case of a task, its data below `folder`."""
     assert name in CASES, f"the laws of tasks are not tried on {name}: tests/laws/task_cases.py has no case of it"
     torch.manual_seed(0)
-    return CASES[name](folder)
+    case = CASES[name](folder)
+    return dataclasses.replace(case, unused=pickle.dumps(case.task))
 
 
 def _pose(folder: Path) -> Case:

@@ -13,6 +13,11 @@ from task_cases import Case, case_of
 
 from hrbench.core import plugins
 from hrbench.core.stages import STAGES, measured
+from hrbench.runner.pipeline import predict
+from hrbench.runner.shard_files import ShardRecord, write_shard
+from hrbench.runner.shard_merge import notes_of, read_all, read_records
+from hrbench.runner.shard_values import packed
+from hrbench.runner.shards import shard_of
 
 TASKS = plugins.names("hrbench.tasks")
 
@@ -112,3 +117,21 @@ def test_timing_its_stages_changes_no_prediction_and_each_has_a_known_name(case)
         if case.task.work(sample):
             assert {"decode", "preprocess", "transfer", "forward"} <= {*times.seconds}
         assert all(seconds > 0 for seconds in times.seconds.values())
+
+
+def test_its_predictions_and_notes_are_those_of_the_whole_from_files_of_shards(case, tmp_path):
+    def predicted(samples):
+        task = pickle.loads(case.unused)
+        return task, list(predict(task, case.net, samples, batch=1, workers=0))
+
+    task, whole = predicted(case.samples)
+    count, found = len(case.samples), []
+    for first, last in ((0, count // 2), (count // 2, count)):
+        of_shard, predictions = predicted(case.samples[first:last])
+        record = ShardRecord(shard_of(first, last, 1, "key"), tally=of_shard.tally())
+        path = tmp_path / record.shard.file
+        found.append((path, write_shard(path, record.shard, predictions, lambda record=record: record)))
+    again = list(read_all(read_records([path for path, _ in found], count), case.samples))
+    assert packed([[one.sample, one.value] for one in again]) == packed([[one.sample, one.value] for one in whole])
+    assert all(type(one.value) is type(other.value) for one, other in zip(again, whole, strict=True))
+    assert notes_of([record for _, record in found], pickle.loads(case.unused)) == list(task.notes())

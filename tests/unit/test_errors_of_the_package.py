@@ -20,9 +20,10 @@ ENTRY = Entry("a", Variant("a", use="a:b", task="pose", input=(32, 24)), None, {
 OF_THEIR_OWN: dict[str, tuple[Any, ...]] = {
     "Interrupted": (signal.SIGTERM,),
     "JobFailed": ("it failed", "Traceback: ...", True),
+    "ShardFailed": ({"failure": "it failed", "foreseen": True},),
+    "TriedOften": (5, 8.0),
     "UnknownLabelError": ("truth", 300),
     "Unreachable": ("no answer", "example.org:443"),
-    "TriedOften": (5, 7.5),
     "ChangedResultError": (Path("runs/a/result.json"), Result("a", ENTRY, "ok")),
 }
 """Arguments of those that take more than a message."""

@@ -55,6 +55,24 @@ def cache_bytes() -> int:
     return parse_bytes(given) if given else DEFAULT_BYTES
 
 
+@contextlib.contextmanager
+def bounded_to(size: str) -> Iterator[None]:
+    """While the block runs, the cache of this process and of those it starts may be so large; "" changes nothing.
+
+    Raises UsageError for a size that is none.
+    """
+    before = os.environ.get("HRBENCH_CACHE_SIZE")
+    if size:
+        os.environ["HRBENCH_CACHE_SIZE"] = str(parse_bytes(size))
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["HRBENCH_CACHE_SIZE"] = before
+        elif size:
+            os.environ.pop("HRBENCH_CACHE_SIZE", None)
+
+
 def parse_bytes(text: str) -> int:
     """Bytes of a size in words. Raises UsageError.
 

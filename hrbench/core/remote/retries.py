@@ -54,15 +54,14 @@ class ShortRead(Exception):
 
 
 class TriedOften(Exception):
-    """The last of several faults that could have passed. attempts: how often the call was tried in these seconds."""
+    """The last of several faults that could have passed. attempts: how often it was tried; seconds: for how long."""
 
     def __init__(self, attempts: int, seconds: float) -> None:
-        super().__init__(f"tried {attempts} times in {seconds:.0f} s")
-        self.attempts = attempts
-        self.seconds = seconds
+        super().__init__(attempts, seconds)  # what it is made of again in another process
+        self.attempts, self.seconds = attempts, seconds
 
-    def __reduce__(self) -> tuple[type[TriedOften], tuple[int, float]]:
-        return TriedOften, (self.attempts, self.seconds)
+    def __str__(self) -> str:
+        return f"tried {self.attempts} times in {self.seconds:.0f} s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,14 @@ class Classification:
         """Notes to print with a score, once all images are finished."""
         return [*self.monitor.notes(), *fed_as(self.protocol, self.mean, self.std)]
 
+    def tally(self) -> dict[str, Any]:
+        """What was counted of the network's outputs (contracts.TalliesNotes)."""
+        return self.monitor.tally()
+
+    def add_tally(self, tally: Mapping[str, Any]) -> None:
+        """Adds what was counted on other images."""
+        self.monitor.add_tally(tally)
+
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the classes that a prediction file holds for it, for `draw`."""
         return read_rows(predictions, samples)

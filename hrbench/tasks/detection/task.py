@@ -321,6 +321,24 @@ class Detection:
             said.append(Note("unknown_labels", what, self.unknown.total(), None, effect, option))
         return said
 
+    def tally(self) -> dict[str, Any]:
+        """What was counted of the images that are finished (contracts.TalliesNotes)."""
+        return {
+            "images": self.images,
+            "with objects": self.images_with_objects,
+            "cut": self.cut,
+            "scores": dict(self.detections.most_common(2)),  # of two that differ nothing is told
+            "unknown": dict(self.unknown),
+        }
+
+    def add_tally(self, tally: Mapping[str, Any]) -> None:
+        """Adds what was counted on other images."""
+        self.images += tally["images"]
+        self.images_with_objects += tally["with objects"]
+        self.cut += tally["cut"]
+        self.detections.update(tally["scores"])
+        self.unknown.update(tally["unknown"])
+
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, with masks of the file beside it, for `draw`."""
         return read_detections_file(predictions, samples)

@@ -129,6 +129,14 @@ class Landmarks:
         """Notes to print with a score, once all images are finished."""
         return self.monitor.notes()
 
+    def tally(self) -> dict[str, Any]:
+        """What was counted of the network's outputs (contracts.TalliesNotes)."""
+        return self.monitor.tally()
+
+    def add_tally(self, tally: Mapping[str, Any]) -> None:
+        """Adds what was counted on other images."""
+        self.monitor.add_tally(tally)
+
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the faces that a prediction file holds for it, for `draw`."""
         table = np.load(predictions, allow_pickle=False)

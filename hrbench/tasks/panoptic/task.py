@@ -146,6 +146,15 @@ class Panoptic:
             )
         return said
 
+    def tally(self) -> dict[str, int]:
+        """In how many images something was looked for, and how many are empty (contracts.TalliesNotes)."""
+        return {"images": self.images, "empty": self.empty}
+
+    def add_tally(self, tally: Mapping[str, Any]) -> None:
+        """Adds what was counted on other images."""
+        self.images += tally["images"]
+        self.empty += tally["empty"]
+
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, Any]:
         """Sample id -> (ids (H, W), {id: position of its class}) that predictions hold for it, for `draw`."""
         names, things = self.scheme.names, np.array(self.scheme.things)

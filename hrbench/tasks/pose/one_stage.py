@@ -238,6 +238,16 @@ class OneStage:
             ],
         )
 
+    def tally(self) -> dict[str, int]:
+        """What was counted of the images that are finished (contracts.TalliesNotes)."""
+        return {"images": self.images, "with people": self.images_with_people, "cut": self.cut}
+
+    def add_tally(self, tally: Mapping[str, Any]) -> None:
+        """Adds what was counted on other images."""
+        self.images += tally["images"]
+        self.images_with_people += tally["with people"]
+        self.cut += tally["cut"]
+
     def notes(self) -> list[Note]:
         """What is to be said beside a score, once all images are finished."""
         said = fed_as(self.protocol, self.mean, self.std)

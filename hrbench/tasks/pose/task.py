@@ -200,6 +200,14 @@ class Pose:
         """Notes to print with a score, once all images are finished."""
         return self.monitor.notes() if self.one_stage is None else self.one_stage.notes()
 
+    def tally(self) -> dict[str, Any]:
+        """What was counted of the network's outputs (contracts.TalliesNotes)."""
+        return self.monitor.tally() if self.one_stage is None else self.one_stage.tally()
+
+    def add_tally(self, tally: Mapping[str, Any]) -> None:
+        """Adds what was counted on other images."""
+        (self.monitor if self.one_stage is None else self.one_stage).add_tally(tally)
+
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, for `draw`."""
         return read_rows(predictions, samples)

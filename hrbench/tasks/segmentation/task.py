@@ -155,6 +155,14 @@ class Segmentation:
         several = Note("several_passes", f"predicted from {' and '.join(how)}", effect="costs are of one forward pass")
         return [*self.monitor.notes(), *fed, several]
 
+    def tally(self) -> dict[str, Any]:
+        """What was counted of the network's outputs (contracts.TalliesNotes)."""
+        return self.monitor.tally()
+
+    def add_tally(self, tally: Mapping[str, Any]) -> None:
+        """Adds what was counted on other images."""
+        self.monitor.add_tally(tally)
+
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""
         return read_maps(predictions, samples, self.scheme, self.form)

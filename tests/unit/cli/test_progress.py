@@ -68,6 +68,18 @@ def test_a_download_that_goes_on_has_the_rate_of_what_came_now():
     ]
 
 
+def test_images_of_stored_shards_count_as_done_and_not_in_the_rate():
+    clock, said = Clock(), []
+    lines = Lines(said.append, clock)
+    lines(Event("note", "net", text="256 of 600 images are predicted already"))
+    for clock.now, done in ((10, 276), (20, 300), (172, 600)):
+        lines(Event("progress", "net", "predict", "images", done, 600, before=256))
+    assert said[1:] == [
+        "net: predict: 300/600 images, 2.2/s, 2:16 left",
+        "net: predict: 600/600 images, 2.0/s, 0:00 left",
+    ]
+
+
 def test_a_download_of_unknown_size_is_told_too():
     assert tally(Event("progress", "net", "download", "bytes", 3 * 2**20), 2.0) == "3.00 MiB, 1.50 MiB/s"
     bars = Bars()

@@ -83,10 +83,18 @@ def test_a_changed_result_picture_or_code_is_written(
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.tex", "figures/latencies.pdf", current.FILE])
-@pytest.mark.parametrize("change", ["edited", "removed"])
+@pytest.mark.parametrize("change", ["{}", "[" * 100_000, "removed"])
 def test_a_file_that_is_not_as_it_was_written_is_written(stored: Result, folder: Path, name: str, change: str):
     path = folder / name
-    path.unlink() if change == "removed" else path.write_text("{}")
+    path.unlink() if change == "removed" else path.write_text(change)
     before = written(folder)
     write_reports([stored], folder, suites=["suite: a"], keep=True)
     assert written(folder) != before and (folder / "report.html").read_text().startswith("<!")
+
+
+def test_a_run_folder_that_was_moved_has_the_same_report(stored: Result, folder: Path, tmp_path: Path):
+    key = current.key_of([stored], ("a",))
+    moved = Path(stored.folder).parents[1].rename(tmp_path / "moved elsewhere")
+    place = moved / "entries" / Path(stored.folder).name
+    assert current.key_of([replace(stored, folder=str(place))], ("a",)) == key
+    assert current.key_of([replace(stored, folder=str(place))], ("b",)) != key

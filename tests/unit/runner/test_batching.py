@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hrbench.errors import EntryError
 from hrbench.runner import batching
@@ -46,13 +48,27 @@ def items(count):
     return [Item(number, np.zeros((4, 6, 3), np.uint8)) for number in range(count)]
 
 
-def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_stays_so():
+def test_a_batch_that_does_not_fit_is_halved_until_it_does():
     notes = []
     machine = Machine(room=3)
     batcher = Batcher(machine, None, 16, notes.append)
     assert batcher.run(items(20)) == list(range(20))
-    assert batcher.size == 2 and set(machine.batches) == {2}
+    assert batcher.size == 16 and set(machine.batches) == {2}
     assert notes[0] == "batch halved to 8: 16 images of 6x4 did not fit into memory" and len(notes) == 3
+
+
+@settings(max_examples=60)
+@given(room=st.integers(1, 20), size=st.integers(1, 20), runs=st.lists(st.integers(1, 20), min_size=1, max_size=6))
+def test_how_items_are_cut_that_do_not_fit_does_not_depend_on_what_came_before(monkeypatch, room, size, runs):
+    monkeypatch.setattr(batching, "_free", lambda: None)
+
+    def cuts(batcher, count):
+        batcher.task.batches.clear()
+        batcher.launch(items(count))()
+        return list(batcher.task.batches)
+
+    used = Batcher(Machine(room), None, size)
+    assert [cuts(used, count) for count in runs] == [cuts(Batcher(Machine(room), None, size), one) for one in runs]
 
 
 @pytest.mark.parametrize(

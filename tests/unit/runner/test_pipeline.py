@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hrbench.contracts import Deferred
 from hrbench.core.streams import fan_out
 from hrbench.errors import EntryError
-from hrbench.runner.pipeline import predict
+from hrbench.runner.batching import Batcher
+from hrbench.runner.pipeline import _Forwarding, predict
+from hrbench.runner.shards import block_of
 from hrbench.types import Item, Prediction, Sample
 
 pytestmark = pytest.mark.numeric
@@ -306,3 +308,43 @@ def test_no_process_is_left_when_results_cannot_be_written_or_the_run_is_interru
         fan_out(predict(Deferring(), 1.0, samples(range(300)), batch=4, workers=2), [written])
     gc.collect()
     assert not psutil.Process().children()
+
+
+class TwoAtOnce(Recording):
+    """Waits for the outputs of a batch only when it is asked for them (contracts.ForwardsAhead)."""
+
+    def launch(self, net, items):
+        outputs = self.forward(net, items)
+        return lambda: outputs
+
+
+@settings(max_examples=60)
+@given(
+    counts=st.lists(st.integers(0, 4), min_size=1, max_size=40),
+    batch=st.integers(1, 5),
+    in_flight=st.integers(1, 3),
+    random=st.randoms(use_true_random=False),
+)
+def test_what_a_batch_holds_depends_on_its_block_alone(counts, batch, in_flight, random):
+    sizes = [random.choice([2, 2, 2, 3, 4]) for _ in counts]
+    block = block_of(batch)
+    assert block is not None
+
+    def batches(ids):
+        task = TwoAtOnce(lambda i: counts[i], lambda i: sizes[i])
+        prepared = ((sample, task.prepare(sample)) for sample in samples(ids))
+        images = list(_Forwarding(Batcher(task, 1.0, batch), in_flight, block).over(prepared))
+        assert [image.sample.id for image in images] == list(ids) and all(image.done for image in images)
+        return task.batches
+
+    blocks = [range(first, min(first + block, len(counts))) for first in range(0, len(counts), block)]
+    apart = [one for each in blocks for one in batches(each)]
+    assert batches(range(len(counts))) == apart
+    if set(counts) == {1} and len(set(sizes)) == 1:
+        assert all(len(one) == batch for one in apart[:-1])
+
+
+def test_with_one_item_an_image_no_batch_is_smaller_than_without_blocks():
+    task = Recording(lambda i: 1)
+    list(predict(task, 1.0, samples(range(70)), batch=16, workers=0))
+    assert list(map(len, task.batches)) == [16, 16, 16, 16, 6]

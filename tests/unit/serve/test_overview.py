@@ -98,6 +98,18 @@ def test_links_and_folders_in_place_of_results_are_told_and_not_read(folder: Pat
     ]
 
 
+def test_a_folder_that_cannot_be_listed_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("first/entries"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(overview.os, "scandir", scandir)
+    assert rows(folder)["first"].damaged == ("entries cannot be read: Permission denied",)
+
+
 def test_a_file_is_read_again_only_if_it_has_changed(folder: Path, monkeypatch: pytest.MonkeyPatch):
     read: list[str] = []
     real = overview._entry

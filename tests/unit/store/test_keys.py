@@ -124,6 +124,7 @@ def test_every_change_that_counts_gives_a_key_of_its_own(key: Callable[[], str],
         replace(ENTRY, name="other", where="x:1", weights="/moved/v.pth"),
         replace(ENTRY, batch=1),
         replace(ENTRY, timeout=3.0),
+        replace(ENTRY, shards=7),
         replace(ENTRY, variant=replace(VARIANT, name="w", title="W", published={"file": "pose"}, weights={})),
         replace(ENTRY, dataset=replace(DATASET, name="x", title="X", home="there")),
         replace(ENTRY, dataset=replace(DATASET, args={"split": "val", "images": "/moved/images"})),
@@ -131,7 +132,7 @@ def test_every_change_that_counts_gives_a_key_of_its_own(key: Callable[[], str],
         replace(ENTRY, cost={"operations": False, "latency": None}),
     ],
 )
-def test_titles_names_paths_batch_and_timeout_count_in_no_key(same: Entry):
+def test_titles_names_paths_batch_shards_and_timeout_count_in_no_key(same: Entry):
     assert (predictions(same), scores(same)) == (predictions(), scores())
 
 

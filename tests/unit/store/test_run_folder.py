@@ -393,3 +393,22 @@ def test_an_unwritable_folder_is_named(tmp_path):
         RunFolder(tmp_path / "file" / "run").locked(),
     ):
         pass
+
+
+def test_shards_survive_a_run_and_what_was_half_written_does_not(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    one, other = run.shards("a" * 64), run.shards("b" * 64)
+    for folder in (one, other):
+        folder.mkdir(parents=True)
+        (folder / "0-8.shard").touch()
+        (folder / f".8-16.shard.{2**22 + 7}.0123abcd.part").touch()
+    with run.locked():
+        assert [path.name for path in sorted(one.iterdir())] == ["0-8.shard"]
+    run.remove_shards("a" * 64)
+    assert not one.exists() and other.exists()
+    (run.path / "shards" / "link").symlink_to(tmp_path)
+    run.remove_shards()
+    assert [path.name for path in (run.path / "shards").iterdir()] == ["link"]
+    (run.path / "shards" / "link").unlink()
+    run.remove_shards()
+    assert not (run.path / "shards").exists()

@@ -361,6 +361,13 @@ def test_a_batch_is_a_number_or_auto(load: Load, errors: Errors):
     assert said == "--set batch=autom: batch must be a whole number of at least 1, or 'auto', not 'autom'"
 
 
+def test_shards_are_a_number_or_auto(load: Load, errors: Errors):
+    assert [entry.shards for entry in load(TWO).entries] == ["auto", "auto"]
+    assert [entry.shards for entry in load(TWO, overrides=["shards=7"]).entries] == [7, 7]
+    (said,) = errors(TWO, overrides=["shards=many"])
+    assert said == "--set shards=many: shards must be a whole number of at least 1, or 'auto', not 'many'"
+
+
 def test_entries_that_only_leaves_out_need_not_know_a_setting(load: Load, errors: Errors):
     text = TWO.replace("]", ", {model: seg_a, dataset: streets}]")
     (entry,) = load(text, overrides=["protocol.flip=false"], only="net_b").entries

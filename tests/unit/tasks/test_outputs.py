@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hrbench.core.plugins import resolve
 from hrbench.errors import EntryError
+from hrbench.tasks.outputs import OutputMonitor
 from hrbench.types import ClassScheme, KeypointScheme, Person, Sample, Variant
 
 CLASSES = 3
@@ -150,3 +154,27 @@ def test_detections_of_one_score_are_noted(samples: list[Sample]):
 def test_detections_that_are_no_real_numbers_are_refused(name: str, kind: torch.dtype, samples: list[Sample]):
     with pytest.raises(EntryError, match=f"of type {str(kind).removeprefix('torch.')}; a detector returns {name}"):
         told("detection", lambda images: detections(images, [0.5], **{name: kind}), samples)
+
+
+@settings(max_examples=80)
+@given(
+    vectors=st.lists(st.lists(st.integers(0, 1), min_size=2, max_size=2), max_size=8),
+    cuts=st.lists(st.integers(0, 8), max_size=3),
+    whole=st.booleans(),
+)
+def test_monitors_of_parts_say_what_one_of_all_outputs_says(vectors, cuts, whole):
+    def seen(first, last):
+        monitor = OutputMonitor("images", "{} are tied")
+        for number in range(first, min(last, len(vectors))):
+            monitor.note_vector(number, np.array(vectors[number], np.float32))
+            if whole:
+                monitor.note_dtype(torch.zeros(1, dtype=torch.int8))
+        return monitor
+
+    merged = OutputMonitor("images", "{} are tied")
+    ends = [0, *sorted(cuts), 8]
+    for first, last in pairwise(ends):
+        merged.add_tally(seen(first, last).tally())
+    again = OutputMonitor("images", "{} are tied")
+    again.add_tally(merged.tally())
+    assert again.notes() == merged.notes() == seen(0, 8).notes()
