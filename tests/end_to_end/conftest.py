@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def bench(tmp_path: Path) -> Bench:
     made = Bench(tmp_path)
     draw_coco(made.data / "coco", images=8)
     (tmp_path / "tiny_nets.py").write_text(NETWORK)
+    sys.modules.pop("tiny_nets", None)  # of another bench, for runs in this process
     torch.manual_seed(0)
     net = torch.nn.Module()
     net.net = torch.nn.Conv2d(3, 17, 5, stride=4, padding=2)
