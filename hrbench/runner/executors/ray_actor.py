@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from hrbench.contracts import Job
+from hrbench.core import import_path
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.runner.cost_keys import machine_here
 from hrbench.runner.executors.child import failure
@@ -135,7 +136,7 @@ class ShardWorker:
 
     def _load(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self.side.check_versions()
-        sys.path[:] = self.side.path()
+        import_path.search_only(self.side.path())
         from hrbench.runner.sharded import ShardNetwork
 
         self.network = ShardNetwork.load(self.side.arrived(request))

@@ -65,6 +65,8 @@ def prepare_environment(
     """
     environment["RAY_USAGE_STATS_ENABLED"] = "0"
     environment["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # else it warns; what sees no device is told so by us
+    # else a driver below `uv run` has workers started by uv in the folder that travels, which has no project of uv
+    environment["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
     environment.pop("RAY_ADDRESS", None)  # it was read, and would be taken for the address of a new cluster
     if address == OWN:
         environment["RAY_AUTH_MODE"] = "token"

@@ -48,6 +48,7 @@ def test_a_cluster_of_our_own_has_a_token_and_keeps_to_the_loopback(tmp_path: Pa
         prepare_environment("", environment, tmp_path)
         assert environment["RAY_AUTH_MODE"] == "token" and len(environment["RAY_AUTH_TOKEN"]) == 64
         assert environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0" and environment["RAY_USAGE_STATS_ENABLED"] == "0"
+        assert environment["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0"
         assert not {"RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH"} & set(environment)
     assert first["RAY_AUTH_TOKEN"] != second["RAY_AUTH_TOKEN"]
 
