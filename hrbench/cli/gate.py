@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hrbench.cli.compare import check_place, options_of, table
 from hrbench.cli.drawing import drawing, needed
+from hrbench.cli.judging_arguments import BASELINES
 from hrbench.cli.remeasuring import judging, on_replicates, remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns, facts
@@ -97,7 +98,8 @@ def _nothing_compared(args: Namespace, error: MissingError) -> str:
     if known:
         return f"nothing was compared: there is no baseline {args.against}; {suggestion(args.against, known)}"
     name = base_name(split_entry(args.against)[0]) or "NAME"
-    advice = f"if this run may be what later ones are held to:\nhrbench baseline save {args.run} {name}"
+    where = "" if str(args.baselines) == BASELINES else f" --baselines {args.baselines}"
+    advice = f"if this run may be what later ones are held to:\nhrbench baseline save {args.run} {name}{where}"
     return f"nothing was compared: {error}\n{advice}"
 
 

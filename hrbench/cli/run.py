@@ -189,7 +189,7 @@ def _against(args: Namespace, runs: Sequence[RunFolder], echo: Echo) -> Side | N
     side = read_side(args.against, args.baselines, Needs.PICTURES)
     for sentence in side.damaged.values():
         echo(f"left out: {sentence}")
-    ours = {name for run in runs for name in run.read_run().entries}
+    ours = {name for run in runs for name in run.read_run().entries if (run.entry(name) / "result.json").exists()}
     lacking = sorted(ours - {*side.results})
     if ours and len(lacking) == len(ours):
         its = listed([*side.results], NAMED) or "none"

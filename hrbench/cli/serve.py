@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from hrbench.cli.shared import Echo
 from hrbench.cli.standard_streams import echo_error
-from hrbench.errors import MissingError
+from hrbench.core.remote.addresses import local_path
+from hrbench.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from hrbench.serve.site import Site
@@ -32,13 +33,22 @@ def serve(args: Namespace, echo: Echo) -> int:
     given = args.token or os.environ.get("HRBENCH_TOKEN", "")
     token = access.checked_token(given) if given else ""
     with interruptible(), _work_folder() as work:
-        shown = site.site(Path(args.runs), Path(args.baselines), work, lambda told: echo_error(f"hrbench: {told}"))
+        shown = site.site(
+            _folder(args.runs), _folder(args.baselines), work, lambda told: echo_error(f"hrbench: {told}")
+        )
         listening = server.listen(args.host, args.port, token)
         with listening.socket:
             echo(f"{args.runs} at {listening.address} (read only; Ctrl-C ends it)")
             threading.Thread(target=_read_ahead, args=(shown,), name="index", daemon=True).start()
             server.serve(listening, site.app(shown))
     return 0
+
+
+def _folder(text: str) -> Path:
+    path = local_path(text)
+    if path is None:
+        raise UsageError(f"`hrbench serve` shows folders of this machine, not {text}: `hrbench report` takes addresses")
+    return path
 
 
 @contextmanager

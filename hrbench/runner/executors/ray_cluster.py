@@ -47,11 +47,21 @@ def address_of(wanted: str, environment: Mapping[str, str]) -> str | None:
         return None
     if wanted == "ray":
         address = environment.get("RAY_ADDRESS", "").strip()
-        return OWN if address in ("", "local") else address
-    host, _, port = wanted.removeprefix("ray://").rpartition(":")
-    if not wanted.startswith("ray://") or not host or not port.isdigit() or "/" in host + port or not wanted.isascii():
+        if address in ("", "local"):
+            return OWN
+        if address != "auto" and not _has_port(address.removeprefix("ray://")):
+            raise UsageError(
+                f"RAY_ADDRESS is {address!r}: use HOST:PORT of the head (6379), or ray://HOST:PORT (10001)"
+            )
+        return address
+    if not wanted.startswith("ray://") or not _has_port(wanted.removeprefix("ray://")):
         raise UsageError(f"there is no executor {wanted!r}: use local, ray or ray://HOST:PORT")
     return wanted
+
+
+def _has_port(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    return bool(host) and port.isdigit() and "/" not in address and address.isascii()
 
 
 def prepare_environment(

@@ -61,6 +61,8 @@ def test_the_address_of_ipv6_has_brackets():
 
 def test_the_command_says_what_is_wrong_before_it_listens(capsys: pytest.CaptureFixture[str], tmp_path, monkeypatch):
     monkeypatch.setattr(server, "serve", None)
+    assert main(["serve", "s3://bucket/runs"]) == 2
+    assert "shows folders of this machine, not s3://bucket/runs" in capsys.readouterr().err
     assert main(["serve", str(tmp_path / "none")]) == 2
     assert main(["serve", str(tmp_path), "--token", "short"]) == 2
     monkeypatch.setenv("HRBENCH_TOKEN", "short, too")
