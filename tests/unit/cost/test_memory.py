@@ -96,7 +96,7 @@ def measured(model: str, *batches: int) -> list[dict[str, Measurement]]:
 @pytest.mark.parametrize(
     ("model", "batch"),
     [
-        ("seg_hrnet_miniature_cityscapes", 8),
+        ("seg_hrnet_miniature_cityscapes", 16),
         pytest.param("pose_hrnet_w32_coco_256x192", 2, marks=pytest.mark.exhaustive),
         pytest.param("cls_hrnet_w18", 8, marks=pytest.mark.exhaustive),
     ],
