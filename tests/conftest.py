@@ -39,7 +39,7 @@ CLOCKLESS: dict[str, Any] = {
     # The folder of a test is the same for all its examples; each writes its files anew.
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 }
-EXAMPLES = 60
+EXAMPLES = 30
 TIMES = 10
 settings.register_profile("ci", derandomize=True, database=None, max_examples=EXAMPLES, **CLOCKLESS)
 settings.register_profile("thorough", derandomize=False, max_examples=TIMES * 100, **CLOCKLESS)

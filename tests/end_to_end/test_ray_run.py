@@ -16,6 +16,7 @@ from processes_alive import left_of
 from ray_nodes import ray_nodes
 from tiny_bench import draw_coco
 
+from hrbench.cli.command_line import main
 from hrbench.store.states import read_state
 
 pytestmark = [
@@ -70,24 +71,18 @@ def outcome(folder: Path, name: str) -> tuple[object, ...]:
     return {key: result[key] for key in kept}, state.params, arrays, predictions, counts
 
 
-def test_a_worker_that_is_killed_changes_no_number(bench):
+def test_a_worker_that_is_killed_changes_no_number(bench, monkeypatch):
     (bench.folder / "slow_nets.py").write_text(SLOW)
     shutil.rmtree(bench.data / "coco")
     draw_coco(bench.data / "coco", images=28)  # seven blocks of four batches
     suite = bench.suite(SUITE)
-    settings = {**os.environ, "OMP_NUM_THREADS": "1"}
-    local = subprocess.run(
-        command(bench.arguments(suite, "--set", "shards=1", out="local", apart=True)),
-        env=settings,
-        capture_output=True,
-        text=True,
-    )
-    assert local.returncode == 0, local.stdout + local.stderr
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert main(bench.arguments(suite, "--set", "shards=1", out="local", apart=True)) == 0
     run = bench.folder / "run"
     with ray_nodes(2, 1) as nodes:
         with subprocess.Popen(
             command(bench.arguments(suite, "--executor", "ray", apart=True)),
-            env={**settings, **nodes.environment, "RAY_ADDRESS": nodes.address},
+            env={**os.environ, **nodes.environment, "RAY_ADDRESS": nodes.address},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -39,6 +39,7 @@ entries:
   - {name: masks, model: mask_rcnn_hrnetv2p_miniature_coco, dataset: {use: coco-instances, folder: objects}}
   - {name: classification, model: cls_hrnet_miniature_imagenet, dataset: {use: image-folders, folder: shapes}}
 """
+RESAMPLES = 60
 NAMES = ("segmentation", "windows", "boxes", "masks", "classification")
 
 
@@ -79,8 +80,8 @@ def test_shards_give_the_same_scores_and_intervals_bit_for_bit(place, name):
     for metric in made.metrics:
         target = metric.read_target(made.dataset.target)
         predictions = metric.read_predictions(prediction_file(metric, Path(result(place, name).folder)), target)
-        whole = metric.summarise(metric.measure(predictions, target))
-        assert whole == metric.summarise(metric.measure(predictions, target, ids))
+        whole = metric.summarise(metric.measure(predictions, target), RESAMPLES)
+        assert whole == metric.summarise(metric.measure(predictions, target, ids), RESAMPLES)
         assert sorted(score.quantity.name for score in whole) == sorted(
             score.quantity.name for score in result(place, name).scores if score.metric == metric.name
         )
@@ -88,9 +89,9 @@ def test_shards_give_the_same_scores_and_intervals_bit_for_bit(place, name):
         for shards in (2, 7):
             states = [metric.measure(predictions, target, ids[number::shards]) for number in range(shards)]
             random.Random(shards).shuffle(states)
-            assert metric.summarise(metric.merge(states)) == whole
+            assert metric.summarise(metric.merge(states), RESAMPLES) == whole
             halves = [metric.merge(states[:1]), metric.merge(states[1:])]
-            assert metric.summarise(metric.merge(halves)) == whole
+            assert metric.summarise(metric.merge(halves), RESAMPLES) == whole
 
 
 def values(prediction: Prediction) -> Any:

@@ -14,7 +14,7 @@ from tests.fuzz import __main__ as fuzzer
 from tests.fuzz.case import Case, NonsenseError, as_json, as_yaml, changed
 from tests.fuzz.worker import Bench, cases
 
-MUTANTS = 280
+MUTANTS = 140
 HANG = 600.0  # seconds; a busy machine may take long for any one
 
 

@@ -150,6 +150,6 @@ defaults:
   protocol: {boxes: ground_truth}
   weights: tiny.safetensors
   resamples: 60
-  cost: {operations: true, latency: {batch: [1], budget: 0.1}}
+  cost: {operations: true, latency: {batch: [1], budget: 0.02}}
 entries:
 """

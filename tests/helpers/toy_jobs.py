@@ -189,7 +189,7 @@ def start_children(emit, hang=False):
     child = subprocess.Popen(["sleep", "600"])
     apart = subprocess.Popen(["sleep", "600"], start_new_session=True)
     orphan = subprocess.run(
-        [sys.executable, "-c", "import subprocess; print(subprocess.Popen(['sleep', '600'], stdout=2).pid)"],
+        ["sh", "-c", "sleep 600 >&2 & echo $!"],
         stdout=subprocess.PIPE,
         check=True,
     )

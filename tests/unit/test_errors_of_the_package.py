@@ -6,6 +6,7 @@ import ast
 import importlib
 import pickle
 import signal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ OF_THEIR_OWN: dict[str, tuple[Any, ...]] = {
 """Arguments of those that take more than a message."""
 
 
+@cache
 def raised() -> list[type[BaseException]]:
     """Every error class of the package whose instances may reach a caller: named without an underscore."""
     found = []
