@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 import yaml
 
+from hrbench.cli.command_line import parser
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "docs/cluster/slurm.sh"
 MANIFEST = ROOT / "docs/cluster/rayjob.yaml"
@@ -57,6 +59,8 @@ def test_the_manifest_has_the_fields_of_a_rayjob():
     assert list(wrong(manifest, "RayJob")) == []
     assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", "RayJob")
     spec = manifest["spec"]
+    command = parser().parse_args(shlex.split(spec["entrypoint"])[1:])
+    assert (command.suite, command.executor) == ("pose", "ray")
     assert {"rayVersion", "headGroupSpec", "workerGroupSpecs"} <= set(spec["rayClusterSpec"])
     words = shlex.split(spec["entrypoint"])
     assert words[:2] == ["hrbench", "run"] and words[words.index("--executor") + 1] == "ray"

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,19 @@ class RayNodes:
 
 @contextlib.contextmanager
 def ray_nodes(
-    count: int, cpus: int, client: bool = False, token: bool = True, variables: Mapping[str, str] | None = None
+    count: int,
+    cpus: int,
+    client: bool = False,
+    token: bool = True,
+    variables: Mapping[str, str] | None = None,
+    below: Sequence[str] = (),
 ) -> Iterator[RayNodes]:
     """A head and further nodes with `cpus` processors each.
 
     client: whether the head serves `ray://`.
     token: whether it asks for a token.
     variables: further ones of the environment of all nodes, and so of workers.
+    below: a command that runs the one after it, in which all nodes live.
     """
     folder = Path(tempfile.mkdtemp(prefix="rn-", dir="/tmp"))  # short: the names of sockets below it are bounded
     environment = {
@@ -83,7 +89,7 @@ def ray_nodes(
     }
     said = (folder / "said").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-P", __file__, str(folder), str(count), str(cpus), str(int(client))],
+        [*below, sys.executable, "-P", __file__, str(folder), str(count), str(cpus), str(int(client))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=said,
