@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from hrbench.core.files import MAX_COORDINATE
+from hrbench.core.remote import mirror
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.face_list import FaceList, squares
 
@@ -87,6 +88,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise MissingError(f"{path}: {_NEEDS}") from None
     if not Path(path).is_file():
         raise MissingError(f"{path}: there is no such file; it should be COFW_test_color.mat, as distributed")
+    mirror.present([path])  # HDF5 opens files without Python
     try:
         with h5py.File(path, "r") as file:
             yield file

@@ -106,6 +106,9 @@ class Sharding:
         """Whole shards in the folder, of any number; one that is damaged is thrown away, with a note."""
         found, others = {}, 0
         for path in sorted(self.folder.glob("[!.]*.shard")):
+            if not path.is_file():  # a folder, a pipe, a link to nothing
+                self._note(f"{path} is no file: it is not used, and should be removed")
+                continue
             try:
                 record = read_record(path)
             except InputError as error:

@@ -97,14 +97,17 @@ class Mirror:
 
     def _lay_out(self, folder: str, found: Sequence[RemoteFile]) -> None:
         root = self.files / folder
-        there = {name for name, _ in _own_files(root)}
+        there, wanted = {name for name, _ in _own_files(root)}, []
         for file in found:
             if not _is_name_of_files(file.name):
                 continue
+            wanted.append(file)
             there.discard(file.name)
-            self._lay_out_file(root / file.name, file)
-        for name in there:
+        for name in there:  # first, since a name may have been a folder's, and be a file's now
             (root / name).unlink(missing_ok=True)
+            _remove_empty(root, (root / name).parent)
+        for file in wanted:
+            self._lay_out_file(root / file.name, file)
 
     def _lay_out_file(self, path: Path, file: RemoteFile) -> None:
         version = cache.version_of(file.tag, file.size)
@@ -141,6 +144,8 @@ class Mirror:
                         raise StorageError(f"{joined(self.url, name)}: has changed since it was listed; run again")
                 cache.set_whole(arriving, version)
                 with cache.locked(cache.cache_folder(), shared=True):
+                    if not _is_of(path, version):  # another process has listed another version meanwhile
+                        raise StorageError(f"{joined(self.url, name)}: has changed since it was listed; run again")
                     arriving.replace(path)
             finally:
                 arriving.unlink(missing_ok=True)
@@ -181,6 +186,8 @@ def local_folder(text: str | Path, since: int | None = None) -> Path:
                 sys.addaudithook(_on_open)
                 _WATCHING.append(True)
             _MIRRORS[key] = mirror
+        elif since is None:  # another run of this process: the store may have changed since the last one
+            _MIRRORS[key].listed.clear()
     return place / "files"
 
 
@@ -321,8 +328,15 @@ def _on_open(event: str, args: tuple[Any, ...]) -> None:
     if event != "open" or not isinstance(args[0], (str, bytes, os.PathLike)):
         return
     name = os.fsdecode(args[0])
-    if _mirror_of(name) is not None:
+    if _mirror_of(name) is not None and ".." not in name:
         present([Path(name)])
+        return
+    try:  # a relative name, a link, one with "..": the file itself says what it is
+        awaited = cache.awaited_version(os.stat(name)) is not None  # noqa: PTH116 (of every file that is opened)
+    except (OSError, ValueError):
+        return
+    if awaited and _mirror_of(whole := os.path.realpath(name)) is not None:
+        present([Path(whole)])
 
 
 def _mirror_of(name: str) -> Mirror | None:
@@ -344,6 +358,22 @@ def _own_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
                 stat = path.lstat()
                 if cache.whole_version(stat) is not None or cache.awaited_version(stat) is not None:
                     yield path.relative_to(folder).as_posix(), stat
+
+
+def _is_of(path: Path, version: int) -> bool:
+    """Whether a file is of this version, awaited or whole."""
+    with contextlib.suppress(OSError):
+        stat = path.lstat()
+        return version in (cache.awaited_version(stat), cache.whole_version(stat))
+    return False
+
+
+def _remove_empty(root: Path, folder: Path) -> None:
+    """Removes a folder below the root, and those above it, as long as they are empty."""
+    with contextlib.suppress(OSError):
+        while folder != root:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _lock_of(path: Path) -> threading.Lock:

@@ -21,6 +21,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from hrbench.core.remote import mirror
 from hrbench.core.text import first_sentence
 from hrbench.errors import InputError, MissingError
 from hrbench.models.weights.arrays import h5_layout, npz_layout, read_h5, read_npz
@@ -104,6 +105,7 @@ def without_stated(path: Path, read: ReadWeights, drop: str) -> ReadWeights:
 def _read(path: Path, key: str, numbers: bool) -> ReadWeights:
     if not path.exists():
         raise MissingError(f"{path}: there is no such weights file")
+    mirror.present([path])  # libraries below open files without Python
     if path.suffix in PICKLES:
         return _checkpoint(path, key, numbers)
     if key:

@@ -86,7 +86,8 @@ def commit_path(number: int) -> str:
 def number_of(name: str) -> int:
     """The number in the name of a commit's file; 0 for another file."""
     stem, dot, ending = name.rpartition(".")
-    return int(stem) if dot and ending == "json" and stem.isdigit() else 0
+    number = int(stem) if dot and ending == "json" and stem.isascii() and stem.isdigit() else 0
+    return number if commit_path(number) == f"commits/{name}" else 0
 
 
 def encode(record: msgspec.Struct) -> bytes:

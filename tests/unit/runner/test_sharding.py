@@ -70,9 +70,11 @@ def test_damaged_ones_are_thrown_away_and_others_not_used_with_a_note(tmp_path):
     damaged, renamed = tmp_path / "8-24.shard", tmp_path / "24-32.shard"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     (tmp_path / "24-36.shard").rename(renamed)
+    (tmp_path / "0-99.shard").mkdir()
     other = Machine(2, 2)
     assert other.paths(tmp_path) == ALL and other.predicted == ["8-24.shard", "24-36.shard"]
-    damage, unused, stored = other.notes
+    no_file, damage, unused, stored = other.notes
+    assert "0-99.shard is no file" in no_file
     assert "8-24.shard is damaged" in damage and "it was thrown away" in damage and renamed.exists()
     assert unused == "1 stored shard of another batch or another release: not used"
     assert stored == "8 of 36 images are predicted already"

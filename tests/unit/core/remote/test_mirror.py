@@ -264,3 +264,51 @@ def test_after_one_fault_the_other_files_are_not_waited_for(store: Remote):
     assert isinstance(failing.files, ScriptedStore)
     assert failing.files.calls.count("get_file") <= 2 * mirror.THREADS
     assert list((folder.parent / "incoming").iterdir()) == []
+
+
+def test_a_file_is_fetched_by_whatever_name_it_is_opened(
+    store: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = fetched(store)
+    mirror.listed(folder)
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder / "coco")
+    assert Path("val/1.jpg").read_bytes() == b"1" * 1000
+    assert (folder / "coco/val/../annotations/a.json").read_text() == '{"a": 1}'
+    assert (tmp_path / "link/coco/val/2.jpg").read_bytes() == b"2" * 2000
+
+
+def test_a_file_becomes_a_folder_and_a_folder_a_file(store: Remote):
+    mirror.listed(fetched(store))
+    store.delete("coco/val/1.jpg")
+    store.delete("coco/annotations/a.json")
+    store.write("coco/val/1.jpg/part", b"1")
+    store.write("coco/annotations", b"2")
+    folder = fetched(store)
+    mirror.listed(folder)
+    assert (folder / "coco/val/1.jpg/part").read_bytes() == b"1"
+    assert (folder / "coco/annotations").read_bytes() == b"2"
+
+
+def test_a_second_run_of_one_process_lists_again(store: Remote):
+    folder = fetched(store)
+    mirror.listed(folder)
+    assert (folder / "coco/val/1.jpg").read_bytes() == b"1" * 1000
+    store.write("coco/val/1.jpg", b"3" * 1000)
+    mirror.listed(mirror.local_folder(store.url))
+    assert (folder / "coco/val/1.jpg").read_bytes() == b"3" * 1000
+
+
+def test_a_version_that_another_process_has_listed_is_not_overwritten(store: Remote, monkeypatch: pytest.MonkeyPatch):
+    folder = fetched(store)
+    mirror.listed(folder)
+    path, replaced = folder / "coco/val/1.jpg", cache.set_whole
+
+    def listed_meanwhile(arriving: Path, version: int) -> None:
+        replaced(arriving, version)
+        cache.put_awaited(path, 1000, version + 1000, folder.parent / "incoming")
+
+    monkeypatch.setattr(cache, "set_whole", listed_meanwhile)
+    with pytest.raises(StorageError, match="has changed since it was listed"):
+        path.read_bytes()
+    assert on_disk(folder) == []

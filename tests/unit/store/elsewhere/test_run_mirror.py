@@ -15,7 +15,7 @@ from hrbench.core.remote import Remote, RetryPolicy
 from hrbench.errors import InputError, LostLeaseError, StorageError, UsageError
 from hrbench.store.elsewhere import garbage
 from hrbench.store.elsewhere.objects import RunStore
-from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, decode, encode
+from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, decode, encode, number_of
 from hrbench.store.elsewhere.runs import folder_to_resume
 from hrbench.store.elsewhere.snapshot import Needs, runs_below, view_of
 from hrbench.store.run_folder import RunFolder
@@ -69,6 +69,22 @@ def test_a_growing_run_is_read_and_an_older_copy_stays(machines):
         linked = (first / "entries/one/states.npz").stat().st_ino == (second / "entries/one/states.npz").stat().st_ino
         assert linked
     assert contents(first) == before
+
+
+def test_a_reader_takes_no_file_that_a_run_has_changed_since_its_commit(machines):
+    here, _ = machines
+    with here.running() as folder:
+        store(folder, "one")
+        path = folder.path / "entries/one/states.npz"
+        stored_bytes = path.read_bytes()
+        path.write_bytes(bytes(len(stored_bytes)))  # of the same size, and not uploaded yet
+        assert (here.read() / "entries/one/states.npz").read_bytes() == stored_bytes
+        path.write_bytes(stored_bytes)
+
+
+@pytest.mark.parametrize("name", ["9.json", "0000000000000009.json", "\u00b9\u00b2.json"])
+def test_a_file_beside_the_commits_is_none(name: str):
+    assert number_of(name) == 0 and number_of("00000009.json") == 9
 
 
 def test_another_machine_goes_on(machines):
