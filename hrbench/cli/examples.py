@@ -68,7 +68,7 @@ Exit codes: 0 passed; 1 worse, missing or below a floor; 2 not comparable, or us
   hrbench baseline show v1.2
   hrbench baseline remove v1.2""",
     "history": """examples:
-  hrbench history                             main numbers of every entry over all baselines and runs
+  hrbench history                             main numbers of every entry over all baselines and runs (once each)
   hrbench history AP                          each release, with intervals and changes
   hrbench history AP --only 'pose_hrnet_w32*' --html history.html
   hrbench history 'coco-boxes/*' --format csv

@@ -136,10 +136,19 @@ def _reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise UsageError(
-            f"no Ray cluster answers at {address} ({why}): is it running, and is this the port of "
-            f"{'the Ray client (10001)' if address.startswith('ray://') else 'its head (6379)'}?"
-        ) from None
+        raise UsageError(_silent(address, why)) from None
+
+
+def no_answer(address: str, seconds: float) -> str:
+    """Why an address at which something listens is not joined."""
+    return _silent(address, f"nothing that Ray understands in {seconds:g} s")
+
+
+def _silent(address: str, why: str) -> str:
+    return (
+        f"no Ray cluster answers at {address} ({why}): is it running, and is this the port of "
+        f"{'the Ray client (10001)' if address.startswith('ray://') else 'its head (6379)'}?"
+    )
 
 
 def _authenticate(address: str) -> None:

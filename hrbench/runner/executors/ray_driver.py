@@ -132,6 +132,7 @@ class RayDriver:
         """
         self.folder = folder
         ray_cluster.connect(address, folder, working_dir)
+        self.send({"joined": True})
         self.facts, self.environment, self.memory = facts, environment, memory
         own = self.facts["versions"] = ray_probe.described()["versions"]
         nodes = {node["NodeID"]: ray_cluster.name_of(node) for node in ray_cluster.alive()}

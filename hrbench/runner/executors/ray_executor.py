@@ -21,6 +21,7 @@ import msgspec
 
 from hrbench.contracts import Job, Outcome
 from hrbench.core import environment
+from hrbench.core.units import amount
 from hrbench.errors import EntryError, MissingError, UnavailableError, UsageError
 from hrbench.runner.executors import ray_cluster
 from hrbench.runner.executors.endings import signal_name
@@ -36,6 +37,9 @@ from hrbench.types import Event, Shard
 
 SHARDS_EACH = 4
 """How many shards each worker gets where the suite says `shards: auto`: a slow or lost one then delays little."""
+
+JOIN_SECONDS = 60.0
+"""How long a cluster may take to let the driver's process in: Ray itself waits for ever for some that never will."""
 
 CLOSE_SECONDS = 20.0
 """How long the driver's process may take to end its workers, and a cluster that it started."""
@@ -58,6 +62,7 @@ class RayExecutor:
         self.nodes: list[str] = []
         self._threads: int | None = None
         self._driver: _DriverProcess | None = None
+        self._told = False
         self.gpu = False
 
     def open(self) -> RayExecutor:
@@ -131,6 +136,7 @@ class RayExecutor:
             "timeout": request.get("timeout"),
         }
         answer: dict[str, Any] = {}
+        self._tell_cluster(progress)
         try:
             for retry in range(LOST_RETRIES + 1):
                 left = [one for one in shards if not (folder / one.file).is_file()]
@@ -145,6 +151,13 @@ class RayExecutor:
             unavailable = answer.get("error") == UnavailableError.__name__
             trace = "" if answer.get("foreseen") else answer.get("traceback", "")
             raise JobFailed(answer["failure"], trace, unavailable)
+
+    def _tell_cluster(self, progress: _Progress) -> None:
+        """Says once in a run on what it runs."""
+        if not self._told:
+            self._told = True
+            whose = "a cluster of this machine" if self.address == ray_cluster.OWN else self.address
+            progress.note(f"Ray: {whose}, {amount(len(self.nodes), 'node')}, {'GPUs' if self.gpu else 'CPUs'}")
 
     def close(self) -> None:
         """Ends the driver's process, with all workers, and a cluster that it started."""
@@ -187,8 +200,13 @@ class RayExecutor:
             "memory": float(self.settings.worker_memory or 0),
         }
         found: dict[str, Any]
+        if self.address != ray_cluster.OWN:
+            driver.connection.settimeout(JOIN_SECONDS)
         try:
-            found = driver.ask(asked, {})
+            found = driver.ask(asked, {"joined": lambda _: driver.connection.settimeout(None)})
+        except TimeoutError:
+            driver.process.kill()  # it waits in Ray, and has started nothing
+            found = {"failure": ray_cluster.no_answer(self.address, JOIN_SECONDS)}
         except _Ended as ended:
             found = {"failure": f"the process that speaks to Ray {ended}"}
         if found.get("failure"):
@@ -282,7 +300,10 @@ class _DriverProcess:
             )
 
     def ask(self, message: Mapping[str, Any], listening: Mapping[str, Callable[[Any], object]]) -> dict[str, Any]:
-        """Its answer; what it tells before goes to `listening`, by kind. Raises _Ended."""
+        """Its answer; what it tells before goes to `listening`, by kind.
+
+        Raises _Ended, and TimeoutError if the connection has a timeout.
+        """
         try:
             send(self.connection, message)
             while (received := receive(self.connection)) is not None:
@@ -291,12 +312,16 @@ class _DriverProcess:
                         return value
                     if kind in listening:
                         listening[kind](value)
+        except TimeoutError:
+            raise
         except OSError:
             pass
         raise _Ended(self.end())
 
     def end(self) -> str:
-        """Has it end all that it started, and waits for it; how it ended, in words."""
+        """Has it end all that it started, and waits for it; how it ended, in words, the first time."""
+        if self.said.closed:
+            return ""
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
         try:

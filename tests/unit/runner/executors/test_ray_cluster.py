@@ -68,7 +68,7 @@ def test_a_token_that_is_there_is_used_for_a_cluster_that_is_joined(tmp_path: Pa
 
 @pytest.mark.parametrize("address", ["localhost", "http://127.0.0.1:8265", "ray://head", "head:"])
 def test_an_address_of_another_form_is_told_before_ray_is_asked(address: str):
-    with pytest.raises(UsageError, match="RAY_ADDRESS is .*: use HOST:PORT of the head"):
+    with pytest.raises(UsageError, match=r"RAY_ADDRESS is .*: use HOST:PORT of the head"):
         address_of("ray", {"RAY_ADDRESS": address})
 
 

@@ -92,7 +92,8 @@ def test_progress_is_of_all_shards_and_never_goes_back(on: Any, tmp_path: Path):
         (50, 160),
         (84, 160),
     ]
-    assert [one.text for one in told if one.kind == "note"] == ["lost"]
+    notes = [one.text for one in told if one.kind == "note"]
+    assert notes == ["Ray: a cluster of this machine, 0 nodes, CPUs", "lost"]
     assert (tmp_path / "log.txt").read_text() == "printed\n"
 
 
@@ -108,7 +109,7 @@ def test_what_is_left_is_asked_again_of_a_new_process(on: Any, tmp_path: Path):
     executor.predict_shards(REQUEST, SHARDS, tmp_path, told.append)
     asked = [[one["first"] for one in message["shards"]] for message in driver.asked if message["do"] == "predict"]
     assert asked == [[0, 64, 128], [64, 128], [128]]
-    assert told[0].text == (
+    assert told[1].text == (
         "the process that speaks to Ray was killed by SIGKILL; what is left is predicted again (retry 1 of 3)"
     )
 
@@ -288,3 +289,18 @@ def test_how_a_worker_was_lost_is_told_in_a_line():
     error = RuntimeError("The actor is unavailable\nactor_id: ab\nThe node was terminated unexpectedly: killed\n")
     assert _lost(error) == "RuntimeError: The node was terminated unexpectedly: killed"
     assert _lost(RuntimeError("")) == "RuntimeError: "
+
+
+def test_a_cluster_that_never_answers_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_executor, "JOIN_SECONDS", 0.05)
+    monkeypatch.setattr(ray_executor, "_threads_of_a_pass", lambda local: 1)
+    waits = [
+        sys.executable,
+        "-c",
+        "import time; time.sleep(60)",
+    ]  # in place of the process that speaks to Ray, and waits in it
+    monkeypatch.setattr(ray_executor, "python_command", lambda code: waits)
+    executor = RayExecutor(Settings(cluster="127.0.0.1:6379"))
+    monkeypatch.setattr(executor.local, "warm", lambda *more: None)
+    with pytest.raises(UsageError, match=r"no Ray cluster answers at 127.0.0.1:6379 \(nothing that Ray understands"):
+        executor.open()
