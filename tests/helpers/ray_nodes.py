@@ -52,7 +52,7 @@ class RayNodes:
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if process.cmdline()[:1] and f"::{name}" in process.cmdline()[0]:
+                if f"::{name}" in (process.cmdline() or [""])[0]:  # a process that has just ended has none
                     found.append(process)
         return found
 
