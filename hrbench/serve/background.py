@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Thread
 from typing import TypeVar
 
@@ -16,22 +17,17 @@ async def in_thread(work: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def settle(value: T | None, error: BaseException | None) -> None:
-        if future.done():  # nobody waits any more
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(value)  # type: ignore[arg-type]
+    def settle(told: Callable[[], None]) -> None:
+        if not future.done():  # else nobody waits any more
+            told()
 
     def run() -> None:
-        value, error = None, None
         try:
-            value = work()
-        except BaseException as raised:
-            error = raised
+            told = partial(future.set_result, work())
+        except BaseException as error:
+            told = partial(future.set_exception, error)
         with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, value, error)
+            loop.call_soon_threadsafe(settle, told)
 
     Thread(target=run, name="page", daemon=True).start()
     return await future

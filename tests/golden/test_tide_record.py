@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,15 +22,19 @@ RECORD, LVIS_RECORD = (
 NAMES = dict(zip(KINDS, ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss"), strict=True))
 
 
+def read_by(metric: Any, made: Sequence[Any], folder: Path) -> tuple[Any, Any]:
+    """What a metric reads, predictions and target, of files with what was drawn."""
+    for name, content in zip(("truth.json", "results.json"), made, strict=True):
+        (folder / name).write_text(json.dumps(content))
+    target = metric.read_target(folder / "truth.json")
+    return metric.read_predictions(folder / "results.json", target), target
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_numbers_of_tidecv(seed: int, tmp_path: Path) -> None:
     made, record = drawn(seed), RECORD[str(seed)]
     assert digest(made) == record["digest"], "what is drawn has changed: record again"
-    for name, content in zip(("truth.json", "results.json"), made, strict=True):
-        (tmp_path / name).write_text(json.dumps(content))
-    metric = CocoMasks() if seed % 2 else CocoBoxes()
-    target = metric.read_target(tmp_path / "truth.json")
-    predictions = metric.read_predictions(tmp_path / "results.json", target)
+    predictions, target = read_by(CocoMasks() if seed % 2 else CocoBoxes(), made, tmp_path)
     pairs = compared_pairs(predictions, target, target.images, target.categories, 100)
     found = error_types(pairs, matched(pairs))
     near = pytest.approx
@@ -46,11 +52,8 @@ def test_the_numbers_of_tidecv_of_lvis(seed: int, tmp_path: Path) -> None:
     """Of federated annotations: costs and totals are tidecv's, counts those of detections that LVIS judges."""
     made, record = drawn_lvis(seed), LVIS_RECORD[str(seed)]
     assert digest(made) == record["digest"], "what is drawn has changed: record again"
-    for name, content in zip(("truth.json", "results.json"), made, strict=True):
-        (tmp_path / name).write_text(json.dumps(content))
     metric = LvisMasks() if seed % 2 else LvisBoxes()
-    target = metric.read_target(tmp_path / "truth.json")
-    predictions = metric.read_predictions(tmp_path / "results.json", target)
+    predictions, target = read_by(metric, made, tmp_path)
     found = metric.analyse(predictions, target, metric.measure(predictions, target))
     tables = {one.key: one for one in found.sections}
     costs = dict(zip(tables["errors"].rows, tables["errors"].values.tolist(), strict=True))

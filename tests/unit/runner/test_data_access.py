@@ -31,7 +31,7 @@ def test_a_miniature_in_a_store(row: DatasetRow, drawn: Path, tmp_path: Path, mo
     here = dataset_of(row, drawn)
     generate_absent(row, here)
     store = memory_store(tmp_path, monkeypatch)
-    for path in sorted(path for path in here.folder.rglob("*") if path.is_file()):  # type: ignore[attr-defined]
+    for path in sorted(path for path in here.folder.rglob("*") if path.is_file()):
         store.write(path.relative_to(drawn).as_posix(), path.read_bytes())
 
     data = mirror.local_folder(store.url)

@@ -76,7 +76,7 @@ def test_two_hosts_are_refused():
 
     headers = [(b"host", b"127.0.0.1"), (b"Host", b"127.0.0.1")]
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
-    asyncio.run(LOCAL(scope, None, send))  # type: ignore[arg-type]
+    asyncio.run(LOCAL(scope, None, send))
     assert seen[0]["status"] == 400
 
 

@@ -57,7 +57,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RayExecutor, Scri
         executor, driver = RayExecutor(Settings(cluster="", **settings)), ScriptedDriver(answer)
 
         def reopen() -> dict[str, Any]:
-            executor._driver = driver  # type: ignore[assignment]
+            executor._driver = driver
             return driver.ask({"do": "open"}, {})
 
         monkeypatch.setattr(executor, "_open", reopen)
@@ -217,7 +217,7 @@ def side(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NodeSide]:
             "there is no /data/coco: each node needs the files of the driver under the same paths (--data, --weights)",
         ),
         (MissingError("no such part"), "no such part"),
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/a"), "No space left on device: /tmp/a"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "full/a"), "No space left on device: full/a"),
         (ValueError("x\ny"), "ValueError: x"),
         (SystemExit(3), "its code called sys.exit(3)"),
     ],
