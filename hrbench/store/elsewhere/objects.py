@@ -145,11 +145,14 @@ class RunStore:
         return self.there.get(at.sha256) == at.size and at.sha256 not in self.damaged
 
     def upload(self, at: StoredFile, content: bytes | Path) -> None:
-        """Writes an object, unless it is there."""
+        """Writes an object, unless it is there. Raises StorageError if the file has changed."""
         if self.has(at):
             return
         if isinstance(content, Path):
             self.remote.put(at.object, content)
+            if sha256(content) != at.sha256:  # it was written to meanwhile, as a log is
+                self.remote.delete(at.object)
+                raise StorageError(f"{content}: is being written")
         else:
             self.remote.write(at.object, content)
         self.there[at.sha256] = at.size

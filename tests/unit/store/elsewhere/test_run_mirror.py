@@ -15,7 +15,7 @@ from hrbench.core.remote import Remote, RetryPolicy
 from hrbench.errors import InputError, LostLeaseError, StorageError, UsageError
 from hrbench.store.elsewhere import garbage
 from hrbench.store.elsewhere.objects import RunStore
-from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, decode, encode, number_of
+from hrbench.store.elsewhere.records import Commit, FolderRecord, StoredFile, decode, encode, number_of, stored
 from hrbench.store.elsewhere.runs import folder_to_resume
 from hrbench.store.elsewhere.snapshot import Needs, runs_below, view_of
 from hrbench.store.run_folder import RunFolder
@@ -491,3 +491,22 @@ def test_run_folders_below_an_address(machines, monkeypatch):
     view = view_of(here.url, Needs.RESULTS)
     assert sorted(path.name for path in view.glob("[!.]*")) == ["v1", "v2"]
     assert (view / "v1" / "entries/one/result.json").is_file()
+
+
+def test_a_large_file_that_grows_while_it_is_uploaded_is_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, put, store_there = tmp_path / "log.txt", Remote.put, RunStore.open(f"memory://{tmp_path.name}-grows/run")
+    path.write_bytes(b"first")
+    at = stored(b"first")
+
+    def grows(remote: Remote, name: str, file: Path) -> None:
+        file.write_bytes(b"first and second")
+        put(remote, name, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "put", grows)
+        with pytest.raises(StorageError, match=r"log\.txt: is being written"):
+            store_there.upload(at, path)
+    assert not store_there.has(at) and not store_there.remote.exists(at.object)
+    path.write_bytes(b"first")
+    store_there.upload(at, path)
+    assert store_there.has(at) and store_there.remote.read(at.object) == b"first"
